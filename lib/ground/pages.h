@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages from the kernel: large zeroed mappings, on huge pages where the kernel grants them.
+ * Owns nothing. Any thread may call. Never touches a page that it maps.
+ */
+#ifndef RCUMAP_PAGES_H
+#define RCUMAP_PAGES_H
+
+#include <stddef.h>
+
+/* Zeroed memory of `size` bytes (a multiple of 4096), aligned to 2 MiB from that size up, else to a page; NULL if there is none. */
+void *pages_map(size_t size);
+
+/* Give back what pages_map() returned. */
+void pages_unmap(void *p, size_t size);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The hash of a key: seeded XXH3, or the user's function, mixed. Tables take its high bits as index and the bits
+ * below as tag, so all bits must be good.
+ */
+#ifndef RCUMAP_HASH_H
+#define RCUMAP_HASH_H
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rcumap.h>
+
+struct hash {
+	rcumap_hash_fn *fn; /* NULL: XXH3 */
+	void *ctx;
+	uint64_t seed;
+};
+
+/* The finalizer of MurmurHash3 (Austin Appleby, public domain), a bijection: it spreads what distinct bits there are. */
+static inline uint64_t hash_mix(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	h ^= h >> 33;
+	h *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+static inline uint64_t hash_key(const struct hash *hash, const void *key, size_t key_size)
+{
+	if (__builtin_expect(hash->fn != NULL, 0))
+		return hash_mix(hash->fn(hash->ctx, key, key_size));
+	return XXH3_64bits_withSeed(key, key_size, hash->seed);
+}
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ground/random.h"
+#include "map/map.h"
+#include "map/options.h"
+#include "map/reclaimer.h"
+#include "map/verbs.h"
+
+/* ------------------------------------------------------------------ use after destroy */
+
+#ifdef RCUMAP_DEBUG
+
+#define DESTROYED_KEPT 256u
+
+/* The maps destroyed last. */
+static _Atomic(const struct rcumap *) destroyed[DESTROYED_KEPT];
+static _Atomic unsigned destroyed_next;
+
+static void note_destroyed(const struct rcumap *map)
+{
+	/* relaxed: a report of misuse may be missed, never wrong */
+	unsigned i = atomic_fetch_add_explicit(&destroyed_next, 1, memory_order_relaxed) % DESTROYED_KEPT;
+
+	atomic_store_explicit(&destroyed[i], map, memory_order_relaxed);
+}
+
+/* The allocator gave the address of a destroyed map to a new one. */
+static void note_created(const struct rcumap *map)
+{
+	for (unsigned i = 0; i < DESTROYED_KEPT; i++) {
+		const struct rcumap *expected = map;
+
+		atomic_compare_exchange_strong_explicit(&destroyed[i], &expected, NULL, memory_order_relaxed,
+							memory_order_relaxed);
+	}
+}
+
+void map_assert_alive(const struct rcumap *map)
+{
+	for (unsigned i = 0; i < DESTROYED_KEPT; i++)
+		if (atomic_load_explicit(&destroyed[i], memory_order_relaxed) == map) {
+			assert(!"a map was used after rcumap_destroy()");
+			abort();
+		}
+}
+
+#else
+
+static void note_destroyed(const struct rcumap *map)
+{
+	(void)map;
+}
+
+static void note_created(const struct rcumap *map)
+{
+	(void)map;
+}
+
+#endif
+
+/* ------------------------------------------------------------------ creation */
+
+static int alloc_map(const struct rcumap_allocator *allocator, struct rcumap **map)
+{
+	/* The map's own block comes from the same place as all others, but before there is a map to count it. */
+	struct memory memory = { 0 };
+	void *p = NULL;
+
+	if (allocator)
+		memory.user = *allocator;
+
+	int error = memory_alloc(&memory, sizeof **map, _Alignof(struct rcumap), &p);
+
+	if (error)
+		return error;
+	*map = p;
+	memset(*map, 0, sizeof **map);
+	return 0;
+}
+
+static void free_block(struct rcumap *map)
+{
+	struct memory memory = { .user = map->memory.user };
+
+	memory_abandon(&memory, map, sizeof *map);
+}
+
+int map_new(struct rcumap **created, const struct rcumap_options *options)
+{
+	struct map_settings settings;
+	struct rcumap *map = NULL;
+	int error = options_check(options, &settings);
+
+	if (!error)
+		error = alloc_map(settings.allocator, &map);
+	if (error)
+		return error;
+
+	struct hash hash = { settings.hash, settings.hash_ctx, random_seed() };
+
+	note_created(map);
+	map->section = settings.section;
+	map->verbs = verbs_of(settings.section);
+	memory_init(&map->memory, settings.allocator);
+	reclaimer_init(map);
+	atomic_init(&map->reclaimer.bits_min, settings.bits);
+	atomic_init(&map->reclaimer.bits_now, settings.bits);
+	error = tables_init(&map->tables, &map->memory, &hash, settings.bits); /* alone: no section is needed */
+	if (error) {
+		reclaimer_fini(map);
+		memory_fini(&map->memory);
+		free_block(map);
+		return error;
+	}
+	*created = map;
+	return 0;
+}
+
+int rcumap_create(struct rcumap **created, const struct rcumap_options *options)
+{
+	struct rcumap *map;
+
+	if (!created)
+		return -EINVAL;
+
+	int error = map_new(&map, options);
+
+	if (error)
+		return error;
+	error = reclaimer_start(map);
+	if (error) {
+		map_free(map);
+		return error;
+	}
+	*created = map;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ destruction */
+
+static void free_entries_of(struct rcumap *map, const struct line *line)
+{
+	for (; line; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS; i++) {
+			uint64_t word = slot_load(line, i);
+
+			if (slot_has_entry(word))
+				memory_abandon(&map->memory, slot_entry(word), entry_size_of(slot_entry(word)));
+		}
+}
+
+static void free_entries(struct rcumap *map)
+{
+	for (struct table *table = tables_current(&map->tables); table; table = table_next(table))
+		for (uint64_t i = 0; i < table_buckets(table); i++) {
+			uint64_t ctl = ctl_load(&table->lines[i]);
+
+			/* A bucket that migrated lives on in the next table; one that is being filled still in the one before. */
+			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
+				free_entries_of(map, &table->lines[i]);
+		}
+}
+
+void map_free(struct rcumap *map)
+{
+	note_destroyed(map);
+	/* Entries in the slab go with it. */
+	if (memory_has_large(&map->memory))
+		free_entries(map);
+	tables_fini(&map->tables);
+	memory_fini(&map->memory);
+	reclaimer_fini(map);
+	free_block(map);
+}
+
+int rcumap_destroy(struct rcumap *map)
+{
+	if (!map)
+		return 0;
+	map_assert_alive(map);
+	if (map->section->inside())
+		return -EDEADLK;
+
+	const struct section_ops *section = map->section;
+	bool paused = section->pause();
+
+	reclaimer_stop(map);
+	map_free(map);
+	section->resume(paused);
+	return 0;
+}

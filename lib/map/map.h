@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The map: what all operations share. Who owns what:
+ *
+ *     tables     protocol/   changed by writers and the reclaimer
+ *     memory     memory/
+ *     retire     reclaim/    writers put in, the reclaimer takes out
+ *     stripe     map/write   counters, one line per stripe
+ *     reclaimer  map/reclaimer.c   its thread, and what only that thread touches
+ *
+ * Readers touch `tables` alone; everything that changes often lies on other lines.
+ */
+#ifndef RCUMAP_MAP_H
+#define RCUMAP_MAP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <rcumap.h>
+
+#include "ground/stripe.h"
+#include "ground/wake.h"
+#include "memory/memory.h"
+#include "protocol/table.h"
+#include "reclaim/grace.h"
+#include "reclaim/retire.h"
+#include "section/section.h"
+
+struct verbs;
+
+/* Counters of the threads that share a stripe. All relaxed: statistics, but for `versions`, where only distinctness matters. */
+struct map_stripe {
+	_Alignas(128) _Atomic uint64_t versions; /* drawn so far */
+	_Atomic uint64_t inserted, replaced, deleted;
+};
+
+struct reclaimer {
+	struct wake wake; /* signalled when there is something to do */
+	struct grace_client grace;
+	pthread_t thread;
+
+	/* What is retired besides entries. */
+	_Atomic(struct table *) retired_tables;
+
+	/* The batch that awaits its grace period; the reclaimer's own. */
+	struct retire_batch batch;
+	struct table *batch_tables;
+	uint64_t batch_ticket, batch_barrier;
+	bool batch_waits;
+
+	/* Wishes, and what became of them; `changed` is signalled under `lock` when anything of it changes. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	_Atomic bool stop;
+	_Atomic uint64_t barriers_wanted, barriers_done;
+	_Atomic unsigned bits_min; /* the table must not be smaller */
+	_Atomic unsigned bits_now; /* of the current table, when the reclaimer last looked */
+	_Atomic int grow_error; /* why the table did not grow last time; 0 once it did */
+
+	/* Statistics, relaxed. */
+	_Atomic uint64_t reclaimed, retired_taken, growth_failed, grace_periods;
+};
+
+struct rcumap {
+	struct tables tables;
+	const struct verbs *verbs;
+	const struct section_ops *section;
+
+	struct memory memory;
+	struct retire retire;
+	struct map_stripe stripe[STRIPE_COUNT];
+	struct reclaimer reclaimer;
+};
+
+/* Entries in the map. Wait-free. */
+uint64_t map_count(const struct rcumap *map);
+
+/* In debug builds: abort if `map` was destroyed. */
+#ifdef RCUMAP_DEBUG
+void map_assert_alive(const struct rcumap *map);
+#else
+static inline void map_assert_alive(const struct rcumap *map)
+{
+	(void)map;
+}
+#endif
+
+/* Create a map without its threads: nothing is reclaimed and no table grows by itself. For rcumap_create(), and for tests that
+ * bring threads of their own. Errors as there, but for -EAGAIN. */
+int map_new(struct rcumap **map, const struct rcumap_options *options);
+
+/* Free a map that nobody else uses, with all its entries; retired ones must have been reclaimed before. */
+void map_free(struct rcumap *map);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/options.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "protocol/table.h"
+
+static bool is_zero(const unsigned char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+int options_check(const struct rcumap_options *options, struct map_settings *settings)
+{
+	*settings = (struct map_settings){ .bits = TABLE_BITS_MIN, .section = &section_bp };
+	if (!options)
+		return 0;
+	/* The first release's options are the shortest there are. */
+	if (options->size < sizeof *options)
+		return -EINVAL;
+	if (!is_zero((const unsigned char *)options + sizeof *options, options->size - sizeof *options))
+		return -E2BIG;
+	if (options->capacity > RCUMAP_CAPACITY_MAX)
+		return -EINVAL;
+	if (!options->allocator.alloc != !options->allocator.free)
+		return -EINVAL;
+	if (!options->hash && options->hash_ctx)
+		return -EINVAL;
+	if (options->flavor)
+		settings->section = section_ops_of(options->flavor);
+	if (!settings->section)
+		return -EINVAL;
+	settings->bits = table_bits_for(options->capacity);
+	settings->hash = options->hash;
+	settings->hash_ctx = options->hash_ctx;
+	if (options->allocator.alloc)
+		settings->allocator = &options->allocator;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/read.h"
+
+#include <errno.h>
+
+#include "map/verbs.h"
+
+const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)
+{
+	if (!map || !read_key_valid(key, key_size))
+		return NULL;
+	map_assert_alive(map);
+	return read_find(map, key, key_size);
+}
+
+int rcumap_get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
+	       size_t *value_size, uint64_t *version)
+{
+	if (!map || !read_key_valid(key, key_size) || (!buffer && buffer_size))
+		return -EINVAL;
+	map_assert_alive(map);
+	return map->verbs->get(map, key, key_size, buffer, buffer_size, value_size, version);
+}
+
+void rcumap_read_lock(const struct rcumap *map)
+{
+	map_assert_alive(map);
+	map->section->lock();
+}
+
+void rcumap_read_unlock(const struct rcumap *map)
+{
+	map_assert_alive(map);
+	map->section->unlock();
+}
+
+const void *rcumap_entry_key(const struct rcumap_entry *entry)
+{
+	return entry->bytes;
+}
+
+size_t rcumap_entry_key_size(const struct rcumap_entry *entry)
+{
+	return entry->key_size;
+}
+
+const void *rcumap_entry_value(const struct rcumap_entry *entry)
+{
+	return entry_value(entry);
+}
+
+size_t rcumap_entry_value_size(const struct rcumap_entry *entry)
+{
+	return entry->value_size;
+}
+
+uint64_t rcumap_entry_version(const struct rcumap_entry *entry)
+{
+	return entry->version;
+}

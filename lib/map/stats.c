@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "map/map.h"
+#include "protocol/load.h"
+
+/* The sums of the stripes. */
+struct totals {
+	uint64_t inserted, replaced, deleted;
+};
+
+static struct totals add_up(const struct rcumap *map)
+{
+	struct totals totals = { 0 };
+	unsigned stripes = stripe_used();
+
+	for (unsigned s = 0; s < stripes; s++) {
+		struct map_stripe *stripe = &((struct rcumap *)map)->stripe[s];
+
+		/* relaxed: statistics. `deleted` first: what was deleted had been inserted before, so entries do not look negative
+		 * while one thread works; with several they may, see entries_of(). */
+		totals.deleted += atomic_load_explicit(&stripe->deleted, memory_order_relaxed);
+		totals.replaced += atomic_load_explicit(&stripe->replaced, memory_order_relaxed);
+		totals.inserted += atomic_load_explicit(&stripe->inserted, memory_order_relaxed);
+	}
+	return totals;
+}
+
+/* One thread inserts, another deletes, and their stripes are read one after the other: never below zero. */
+static uint64_t entries_of(const struct totals *totals)
+{
+	return totals->inserted > totals->deleted ? totals->inserted - totals->deleted : 0;
+}
+
+uint64_t map_count(const struct rcumap *map)
+{
+	struct totals totals = add_up(map);
+
+	return entries_of(&totals);
+}
+
+uint64_t rcumap_count(const struct rcumap *map)
+{
+	if (!map)
+		return 0;
+	map_assert_alive(map);
+	return map_count(map);
+}
+
+static uint64_t relaxed(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_relaxed); /* a statistic */
+}
+
+static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
+{
+	map->section->lock();
+	for (struct table *table = tables_current(&map->tables); table; table = table_next(table)) {
+		stats->table_bytes += table_bytes(table);
+		stats->overflow_lines += relaxed(&table->overflow_lines);
+		stats->table_slots = load_slots(table->bits);
+	}
+	map->section->unlock();
+}
+
+int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t size)
+{
+	if (!map || !stats || !size)
+		return -EINVAL;
+	map_assert_alive(map);
+
+	const struct reclaimer *reclaimer = &map->reclaimer;
+	struct rcumap_stats now = { 0 };
+	/* Before the totals, or more might seem reclaimed than was ever retired. */
+	uint64_t reclaimed = relaxed(&reclaimer->reclaimed);
+	struct totals totals = add_up(map);
+	uint64_t retired = totals.replaced + totals.deleted;
+
+	now.entries = entries_of(&totals);
+	now.inserted = totals.inserted;
+	now.replaced = totals.replaced;
+	now.deleted = totals.deleted;
+	now.reclaimed = reclaimed;
+	now.retired_pending = retired > reclaimed ? retired - reclaimed : 0;
+	now.memory_bytes = memory_bytes(&map->memory) + sizeof *map;
+	now.grown = relaxed(&map->tables.grown);
+	now.shrunk = relaxed(&map->tables.shrunk);
+	now.growth_failed = relaxed(&reclaimer->growth_failed);
+	now.grace_periods = relaxed(&reclaimer->grace_periods);
+	add_tables(map, &now);
+
+	memset(stats, 0, size);
+	memcpy(stats, &now, size < sizeof now ? size : sizeof now);
+	return 0;
+}

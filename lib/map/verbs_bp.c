@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "section/bp.h"
+
+#define SECTION_LOCK section_lock_bp
+#define SECTION_UNLOCK section_unlock_bp
+#define VERBS verbs_bp
+
+#include "map/verbs_template.h"

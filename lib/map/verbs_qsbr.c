@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "section/qsbr.h"
+
+#define SECTION_LOCK section_lock_qsbr
+#define SECTION_UNLOCK section_unlock_qsbr
+#define VERBS verbs_qsbr
+
+#include "map/verbs_template.h"

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ground/pages.h"
+
+#define PAGE ((size_t)4096)
+/* From here on an array of lines is mapped by itself. */
+#define LINES_MAPPED_MIN ((size_t)64 << 10)
+/* What glibc's malloc adds to a block, so that the count is honest. */
+#define MALLOC_HEADER 16u
+
+void memory_init(struct memory *memory, const struct rcumap_allocator *user)
+{
+	if (user)
+		memory->user = *user;
+	slab_init(&memory->slab);
+}
+
+void memory_fini(struct memory *memory)
+{
+	slab_fini(&memory->slab);
+}
+
+static void count(struct memory *memory, int64_t bytes)
+{
+	/* relaxed: a statistic, summed over all stripes */
+	atomic_fetch_add_explicit(&memory->stripe[stripe_index()].bytes, bytes, memory_order_relaxed);
+}
+
+static bool usable(const void *p, size_t align)
+{
+	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> MEMORY_ADDRESS_BITS == 0;
+}
+
+static int user_alloc(struct memory *memory, size_t size, size_t align, void **p)
+{
+	void *block = memory->user.alloc(memory->user.ctx, size, align);
+
+	if (!block)
+		return -ENOMEM;
+	if (!usable(block, align)) {
+		memory->user.free(memory->user.ctx, block, size);
+		return -EFAULT;
+	}
+	*p = block;
+	return 0;
+}
+
+/* Does the slab serve blocks of this size? */
+static bool in_slab(const struct memory *memory, size_t size)
+{
+	return !memory->user.alloc && size <= SLAB_BLOCK_MAX;
+}
+
+int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
+{
+	int error = 0;
+
+	if (in_slab(memory, size)) {
+		*p = slab_alloc(&memory->slab, stripe_index(), size);
+		return *p ? 0 : -ENOMEM;
+	}
+	if (memory->user.alloc)
+		error = user_alloc(memory, size, align, p);
+	else if (align <= 16)
+		error = (*p = malloc(size)) ? 0 : -ENOMEM;
+	else
+		error = -posix_memalign(p, align, size);
+	if (!error)
+		count(memory, (int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER)));
+	return error;
+}
+
+static void free_large(struct memory *memory, void *p, size_t size)
+{
+	if (memory->user.alloc)
+		memory->user.free(memory->user.ctx, p, size);
+	else
+		free(p);
+	count(memory, -(int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER)));
+}
+
+void memory_free(struct memory *memory, void *p, size_t size)
+{
+	if (in_slab(memory, size))
+		slab_free(&memory->slab, p, size);
+	else
+		free_large(memory, p, size);
+}
+
+void memory_discard(struct memory *memory, void *p, size_t size)
+{
+	if (in_slab(memory, size))
+		slab_discard(&memory->slab, p, size);
+	else
+		free_large(memory, p, size);
+}
+
+void memory_abandon(struct memory *memory, void *p, size_t size)
+{
+	if (!in_slab(memory, size))
+		free_large(memory, p, size);
+}
+
+static int64_t large_bytes(const struct memory *memory)
+{
+	int64_t bytes = 0;
+
+	/* relaxed: a statistic, exact when nobody writes */
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		bytes += atomic_load_explicit(&memory->stripe[s].bytes, memory_order_relaxed);
+	return bytes;
+}
+
+bool memory_has_large(const struct memory *memory)
+{
+	return large_bytes(memory) > 0;
+}
+
+/* What an array of `size` bytes takes. */
+static size_t lines_held(const struct memory *memory, size_t size)
+{
+	if (!memory->user.alloc && size >= LINES_MAPPED_MIN)
+		return (size + PAGE - 1) & ~(PAGE - 1);
+	return size;
+}
+
+int memory_alloc_lines(struct memory *memory, size_t size, void **p)
+{
+	size_t held = lines_held(memory, size);
+	int error = 0;
+
+	if (memory->user.alloc)
+		error = user_alloc(memory, size, 64, p);
+	else if (size >= LINES_MAPPED_MIN)
+		error = (*p = pages_map(held)) ? 0 : -ENOMEM;
+	else
+		error = -posix_memalign(p, 64, size);
+	if (error)
+		return error;
+	if (memory->user.alloc || size < LINES_MAPPED_MIN)
+		memset(*p, 0, size);
+	atomic_fetch_add_explicit(&memory->line_bytes, held, memory_order_relaxed); /* a statistic */
+	return 0;
+}
+
+void memory_free_lines(struct memory *memory, void *p, size_t size)
+{
+	size_t held = lines_held(memory, size);
+
+	if (memory->user.alloc)
+		memory->user.free(memory->user.ctx, p, size);
+	else if (size >= LINES_MAPPED_MIN)
+		pages_unmap(p, held);
+	else
+		free(p);
+	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);
+}
+
+uint64_t memory_bytes(const struct memory *memory)
+{
+	int64_t large = large_bytes(memory);
+
+	/* relaxed: statistics */
+	return (large > 0 ? (uint64_t)large : 0) + atomic_load_explicit(&memory->slab.bytes, memory_order_relaxed) +
+	       atomic_load_explicit(&memory->line_bytes, memory_order_relaxed);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All memory of one map, and the count of it: small blocks from the slab, larger ones from malloc, tables from the
+ * kernel; or everything from the user's allocator.
+ *
+ * Three kinds of giving back:
+ *   memory_free()     nobody can reach the block any more; the reclaimer alone (or whoever is alone with the map)
+ *   memory_discard()  the block was never published; any thread
+ *   memory_free_lines() a table's array; any thread
+ */
+#ifndef RCUMAP_MEMORY_H
+#define RCUMAP_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rcumap.h>
+
+#include "memory/slab.h"
+
+/* Addresses have 48 bits, so that a slot word has room for a tag. */
+#define MEMORY_ADDRESS_BITS 48
+
+struct memory {
+	struct rcumap_allocator user; /* alloc is NULL for the built-in one */
+	struct slab slab;
+	struct {
+		_Alignas(64) _Atomic int64_t bytes; /* of blocks that are not the slab's; one stripe alone may be negative */
+	} stripe[STRIPE_COUNT];
+	_Atomic uint64_t line_bytes; /* of tables' arrays */
+};
+
+void memory_init(struct memory *memory, const struct rcumap_allocator *user);
+void memory_fini(struct memory *memory);
+
+/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM or -EFAULT (the user's
+ * allocator returned an address that cannot be used). Inside a read section. */
+int memory_alloc(struct memory *memory, size_t size, size_t align, void **p);
+void memory_free(struct memory *memory, void *p, size_t size);
+void memory_discard(struct memory *memory, void *p, size_t size);
+
+/* At the end of the map, as memory_free(), but a block of the slab may be left to memory_fini(). */
+void memory_abandon(struct memory *memory, void *p, size_t size);
+/* Is there any block that memory_fini() would leave behind? Alone with the map. */
+bool memory_has_large(const struct memory *memory);
+
+/* An array of zeroed lines, 64-byte aligned. As memory_alloc(), with or without a section. */
+int memory_alloc_lines(struct memory *memory, size_t size, void **p);
+void memory_free_lines(struct memory *memory, void *p, size_t size);
+
+/* Bytes held now. Wait-free. */
+uint64_t memory_bytes(const struct memory *memory);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/slab.h"
+
+#include <stdlib.h>
+
+#include "ground/pages.h"
+
+#define RUN_BYTES 16384u
+#define CHUNK_MIN ((size_t)256 << 10)
+#define CHUNK_MAX ((size_t)8 << 20)
+/* A new chunk is at most this part of what the slab has already: what is mapped ahead stays a small share. */
+#define CHUNK_SHARE 8u
+/* Free blocks in a full magazine, at most. */
+#define MAGAZINE_CELLS 256u
+
+struct magazine {
+	struct magazine *_Atomic next; /* in the depot or the spent stack */
+	_Atomic uint32_t taken; /* indices below are taken; grows past `count` */
+	uint32_t count; /* blocks in it */
+	uint32_t class;
+	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
+	char *run;
+	void *cells[];
+};
+
+/* The header takes a cache line at the start of a run, so that blocks stay aligned. */
+#define RUN_HEADER 64u
+_Static_assert(sizeof(struct magazine) <= RUN_HEADER, "a run's header fits its line");
+
+struct chunk {
+	struct chunk *older;
+	size_t size;
+	_Atomic size_t used;
+};
+
+#define CHUNK_HEADER 64u
+_Static_assert(sizeof(struct chunk) <= CHUNK_HEADER, "a chunk's header fits its line");
+
+struct discarded {
+	struct discarded *next;
+};
+
+/* 16, 32, 48 (as 64: a block must not straddle lines), 64, then steps of 16 to 128, then four per doubling. */
+static const uint16_t class_size[SLAB_CLASSES] = { 16,	32,  64,  80,  96,  112, 128, 160, 192, 224,
+						   256, 320, 384, 448, 512, 640, 768, 896, 1024 };
+
+static unsigned class_of(size_t size)
+{
+	if (size <= 128) {
+		if (size <= 32)
+			return size <= 16 ? 0 : 1;
+		return size <= 64 ? 2 : 3 + (unsigned)((size - 65) >> 4);
+	}
+	/* 129..1024: four classes per power of two. */
+	unsigned shift = 61 - (unsigned)__builtin_clzll(size - 1);
+	unsigned step = (unsigned)((size - 1) >> shift) & 3;
+
+	return 7 + (shift - 5) * 4 + step;
+}
+
+void slab_init(struct slab *slab)
+{
+	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+		slab->class[c].block_size = class_size[c];
+		slab->class[c].run_blocks = (RUN_BYTES - RUN_HEADER) / class_size[c];
+	}
+}
+
+static void free_magazines(struct magazine *m)
+{
+	while (m) {
+		struct magazine *next = atomic_load_explicit(&m->next, memory_order_relaxed); /* alone by contract */
+
+		if (m->capacity)
+			free(m);
+		m = next;
+	}
+}
+
+void slab_fini(struct slab *slab)
+{
+	/* All loads relaxed: nobody else uses the slab any more. */
+	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+		struct slab_class *class = &slab->class[c];
+
+		for (unsigned s = 0; s < STRIPE_COUNT; s++) {
+			struct magazine *m = atomic_load_explicit(&class->current[s], memory_order_relaxed);
+
+			if (m && m->capacity)
+				free(m);
+		}
+		free_magazines(atomic_load_explicit(&class->depot, memory_order_relaxed));
+		free(class->filling);
+	}
+	free_magazines(atomic_load_explicit(&slab->spent, memory_order_relaxed));
+	free_magazines(slab->resting);
+	free_magazines(slab->empty);
+
+	struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_relaxed);
+
+	while (chunk) {
+		struct chunk *older = chunk->older;
+
+		pages_unmap(chunk, chunk->size);
+		chunk = older;
+	}
+}
+
+static size_t next_chunk_size(const struct slab *slab)
+{
+	/* relaxed: a hint of how large the slab is */
+	size_t share = atomic_load_explicit(&slab->bytes, memory_order_relaxed) / CHUNK_SHARE;
+	size_t size = CHUNK_MIN;
+
+	while (size < share && size < CHUNK_MAX)
+		size *= 2;
+	return size;
+}
+
+/* `bytes` fresh bytes from the newest chunk, or from a new one. */
+static char *carve(struct slab *slab, size_t bytes)
+{
+	for (;;) {
+		/* [L1 acquire] pairs with the [L1 release] below: the chunk's header is written. */
+		struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_acquire);
+
+		if (chunk) {
+			/* relaxed: only distinct offsets matter; the memory behind them is fresh. `used` cannot wrap: it passes `size`
+			 * once per thread that sees this chunk as the newest. */
+			size_t at = atomic_fetch_add_explicit(&chunk->used, bytes, memory_order_relaxed);
+
+			if (at <= chunk->size && chunk->size - at >= bytes)
+				return (char *)chunk + at;
+		}
+
+		size_t size = next_chunk_size(slab);
+		struct chunk *fresh = pages_map(size);
+
+		if (!fresh)
+			return NULL;
+		fresh->older = chunk;
+		fresh->size = size;
+		atomic_init(&fresh->used, CHUNK_HEADER);
+		/* [L1 release] publishes the header of the chunk. */
+		if (atomic_compare_exchange_strong_explicit(&slab->chunk, &chunk, fresh, memory_order_release,
+							    memory_order_relaxed))
+			atomic_fetch_add_explicit(&slab->bytes, size, memory_order_relaxed);
+		else
+			pages_unmap(fresh, size);
+	}
+}
+
+static struct magazine *fresh_run(struct slab *slab, unsigned c)
+{
+	const struct slab_class *class = &slab->class[c];
+	char *run = carve(slab, RUN_BYTES);
+
+	if (!run)
+		return NULL;
+
+	struct magazine *m = (struct magazine *)run;
+
+	atomic_init(&m->next, NULL);
+	atomic_init(&m->taken, 0);
+	m->count = class->run_blocks;
+	m->class = c;
+	m->capacity = 0;
+	m->run = run + RUN_HEADER;
+	return m;
+}
+
+static void push(struct magazine *_Atomic *stack, struct magazine *m)
+{
+	struct magazine *head = atomic_load_explicit(stack, memory_order_relaxed);
+
+	do
+		/* relaxed: the release below publishes it */
+		atomic_store_explicit(&m->next, head, memory_order_relaxed);
+	/* [L2 release] publishes the magazine's blocks; pairs with [L2 acquire] in pop() and slab_rest(). */
+	while (!atomic_compare_exchange_weak_explicit(stack, &head, m, memory_order_release, memory_order_relaxed));
+}
+
+static struct magazine *pop(struct magazine *_Atomic *stack)
+{
+	/* [L2 acquire] pairs with push(). */
+	struct magazine *head = atomic_load_explicit(stack, memory_order_acquire);
+
+	while (head) {
+		/* relaxed: `next` was written before the push; if it is stale the exchange fails (L2) */
+		struct magazine *next = atomic_load_explicit(&head->next, memory_order_relaxed);
+
+		/* [L2 acquire] on failure the new head is read. */
+		if (atomic_compare_exchange_weak_explicit(stack, &head, next, memory_order_acquire,
+							  memory_order_acquire))
+			break;
+	}
+	return head;
+}
+
+static void *block_at(const struct slab_class *class, struct magazine *m, uint32_t i)
+{
+	if (!m->capacity)
+		return m->run + (size_t)i * class->block_size;
+	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
+	if (i + 2 < m->count)
+		__builtin_prefetch(m->cells[i + 2], 1);
+	return m->cells[i];
+}
+
+void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
+{
+	unsigned c = class_of(size);
+	struct slab_class *class = &slab->class[c];
+	/* [L3 acquire] pairs with the [L3 release] below: the magazine's content is written. */
+	struct magazine *m = atomic_load_explicit(&class->current[stripe], memory_order_acquire);
+
+	for (;;) {
+		if (m) {
+			/* relaxed: the index alone decides who takes the block (L1). It cannot wrap: each thread adds to an exhausted
+			 * magazine once. */
+			uint32_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
+
+			if (i < m->count)
+				return block_at(class, m, i);
+		}
+
+		struct magazine *n = pop(&class->depot);
+
+		if (!n)
+			n = fresh_run(slab, c);
+		if (!n)
+			return NULL;
+		/* relaxed: not shared yet; the first block is ours */
+		atomic_store_explicit(&n->taken, 1, memory_order_relaxed);
+		/* [L3 release] hands the magazine to the stripe; on failure another thread was faster. */
+		if (atomic_compare_exchange_strong_explicit(&class->current[stripe], &m, n, memory_order_acq_rel,
+							    memory_order_acquire)) {
+			if (m)
+				push(&slab->spent, m);
+			return block_at(class, n, 0);
+		}
+		/* It must not go back to the depot before a grace period (L2): the reclaimer brings it there. */
+		atomic_store_explicit(&n->taken, 0, memory_order_relaxed);
+		push(&slab->spent, n);
+	}
+}
+
+/* An array of free blocks for a class: an empty one, or a new one; NULL if there is no memory. */
+static struct magazine *empty_magazine(struct slab *slab, unsigned c)
+{
+	const size_t bytes = sizeof(struct magazine) + MAGAZINE_CELLS * sizeof(void *);
+	struct magazine *m = slab->empty;
+
+	if (m) {
+		/* relaxed: the reclaimer's own list */
+		slab->empty = atomic_load_explicit(&m->next, memory_order_relaxed);
+	} else {
+		m = malloc(bytes);
+		if (!m)
+			return NULL;
+		atomic_fetch_add_explicit(&slab->bytes, bytes, memory_order_relaxed); /* a statistic */
+	}
+	atomic_init(&m->next, NULL);
+	atomic_init(&m->taken, 0);
+	m->count = 0;
+	m->class = c;
+	/* Not more than a run of the class: the reclaimer holds back at most that many free blocks. */
+	m->capacity = slab->class[c].run_blocks < MAGAZINE_CELLS ? slab->class[c].run_blocks : MAGAZINE_CELLS;
+	m->run = NULL;
+	return m;
+}
+
+static void push_discarded(struct slab_class *class, void *p)
+{
+	struct discarded *block = p;
+
+	block->next = atomic_load_explicit(&class->discarded, memory_order_relaxed);
+	/* [L4 release] publishes the link; pairs with [L4 acquire] in slab_revive(), which takes the whole stack. */
+	while (!atomic_compare_exchange_weak_explicit(&class->discarded, &block->next, block, memory_order_release,
+						      memory_order_relaxed));
+}
+
+void slab_free(struct slab *slab, void *p, size_t size)
+{
+	unsigned c = class_of(size);
+	struct slab_class *class = &slab->class[c];
+
+	if (!class->filling)
+		class->filling = empty_magazine(slab, c);
+	if (!class->filling) {
+		push_discarded(class, p); /* no memory for an array: it waits until the next turn */
+		return;
+	}
+	class->filling->cells[class->filling->count++] = p;
+	if (class->filling->count == class->filling->capacity) {
+		push(&class->depot, class->filling);
+		class->filling = NULL;
+	}
+}
+
+void slab_discard(struct slab *slab, void *p, size_t size)
+{
+	push_discarded(&slab->class[class_of(size)], p);
+}
+
+bool slab_has_spent(const struct slab *slab)
+{
+	/* relaxed: looked at again at the next turn */
+	return atomic_load_explicit(&((struct slab *)slab)->spent, memory_order_relaxed) != NULL;
+}
+
+void slab_rest(struct slab *slab)
+{
+	/* [L2 acquire] takes the whole stack. */
+	slab->resting = atomic_exchange_explicit(&slab->spent, NULL, memory_order_acquire);
+}
+
+void slab_revive(struct slab *slab)
+{
+	while (slab->resting) {
+		struct magazine *m = slab->resting;
+
+		/* relaxed: since the grace period nobody else holds `m` */
+		slab->resting = atomic_load_explicit(&m->next, memory_order_relaxed);
+		if (atomic_load_explicit(&m->taken, memory_order_relaxed) < m->count) {
+			push(&slab->class[m->class].depot, m); /* it lost the race for a stripe, whole */
+		} else if (m->capacity) {
+			atomic_store_explicit(&m->next, slab->empty, memory_order_relaxed);
+			slab->empty = m;
+		}
+	}
+	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+		struct slab_class *class = &slab->class[c];
+		/* [L4 acquire] pairs with push_discarded(). */
+		struct discarded *block = atomic_exchange_explicit(&class->discarded, NULL, memory_order_acquire);
+
+		while (block) {
+			struct discarded *next = block->next;
+
+			slab_free(slab, block, class->block_size);
+			block = next;
+		}
+		/* Writers have nothing left but fresh memory: they get what there is. relaxed: a hint. */
+		if (class->filling && !atomic_load_explicit(&class->depot, memory_order_relaxed)) {
+			push(&class->depot, class->filling);
+			class->filling = NULL;
+		}
+	}
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Small blocks of one map: size classes cut from large mappings, handed out through per-stripe magazines.
+ *
+ * Any writer allocates, lock-free, inside a read section. Only the reclaimer frees, since every block that was ever
+ * published comes back after a grace period through it. That makes both ends simple:
+ *
+ *     writers   current[class][stripe] --empty--> depot[class] --empty--> a fresh run from the chunk
+ *     reclaimer filling[class] --full--> depot[class]
+ *
+ * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An exhausted
+ * magazine goes to `spent`, and after a grace period back to the reclaimer.
+ *
+ * Memory once cut for a class stays with it until the map is destroyed.
+ *
+ * Invariants
+ * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the reclaimer refills it.
+ * L2 A magazine that was popped from the depot is not pushed there again before a grace period has passed. So the pop's
+ *    compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that was parked with a
+ *    pointer to an exhausted magazine finds it exhausted still.
+ * L3 Chunks are unmapped with the slab alone, so a magazine that lives in its run can be read at any time.
+ */
+#ifndef RCUMAP_SLAB_H
+#define RCUMAP_SLAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ground/stripe.h"
+
+/* Larger blocks than this are not for the slab. */
+#define SLAB_BLOCK_MAX 1024u
+#define SLAB_CLASSES 19u
+
+struct magazine;
+struct chunk;
+struct discarded;
+
+struct slab_class {
+	_Atomic(struct magazine *) current[STRIPE_COUNT];
+	_Atomic(struct magazine *) depot;
+	_Atomic(struct discarded *) discarded;
+	struct magazine *filling; /* the reclaimer's */
+	uint32_t block_size;
+	uint32_t run_blocks; /* blocks in a run */
+};
+
+struct slab {
+	struct slab_class class[SLAB_CLASSES];
+	_Atomic(struct chunk *) chunk; /* the newest; older ones hang off it */
+	_Atomic(struct magazine *) spent;
+	_Atomic uint64_t bytes; /* mapped, and magazines */
+	struct magazine *resting; /* the reclaimer's: spent, awaiting a grace period */
+	struct magazine *empty; /* the reclaimer's: may be filled */
+};
+
+void slab_init(struct slab *slab);
+
+/* Unmap everything. Nobody else uses the slab any more. */
+void slab_fini(struct slab *slab);
+
+/* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), 16-byte aligned, 64-byte aligned if it is of 64 bytes or a multiple of
+ * 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
+void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
+
+/* Give back a block that nobody can reach. The reclaimer alone. */
+void slab_free(struct slab *slab, void *p, size_t size);
+
+/* Give back a block that was never published. Any thread. Lock-free. */
+void slab_discard(struct slab *slab, void *p, size_t size);
+
+/* The reclaimer's turn, around a grace period: rest before one begins, revive after it has ended. */
+void slab_rest(struct slab *slab);
+void slab_revive(struct slab *slab);
+
+/* Does anything wait for slab_rest()? */
+bool slab_has_spent(const struct slab *slab);
+
+#endif

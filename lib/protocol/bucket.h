@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One bucket: finding a key in it, and the steps by which writers change it. doc/protocol.md has the argument.
+ *
+ * Everything here runs inside a read section, so no entry or table that was reachable in it is freed meanwhile.
+ *
+ * Invariants
+ * I1 At most one slot of a key's bucket holds an entry of that key, over all tables in which the bucket is not MIGRATED.
+ * I2 No EMPTY word appears twice in a slot: its number is the version of the entry removed from there (E2), 0 at first.
+ * I3 While ctl is BUSY(e, p), the slot at p holds e or the EMPTY word that it held when BUSY was set. So whoever takes e out
+ *    of the slot first sees ctl without BUSY(e); then it never says so again, and no ctl word names a retired entry.
+ * I4 Nothing writes a frozen word, and words are frozen only while ctl is FROZEN.
+ * I5 An EMPTY word becomes an entry only on behalf of BUSY. So two inserts of one key cannot both scan before the other.
+ */
+#ifndef RCUMAP_BUCKET_H
+#define RCUMAP_BUCKET_H
+
+#include "protocol/table.h"
+
+/*
+ * The reader. Wait-free: one pass over the chain, nothing is looked at twice, however writers interleave.
+ *
+ * ctl is loaded before any entry is dereferenced: after MIGRATED the words of the old line may name reclaimed entries. A bucket
+ * that migrates after that load keeps its words frozen as they were, and its entries for as long as this section lasts.
+ */
+static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
+						     size_t key_size)
+{
+	const struct table *table = tables_current(tables);
+	const struct line *line = table_line(table, hash);
+
+	while (__builtin_expect(ctl_load(line) == CTL_MIGRATED, 0)) {
+		table = table_next(table);
+		line = table_line(table, hash);
+	}
+
+	const uint64_t tag = table_tag(table, hash);
+
+	do {
+		uint64_t words[LINE_SLOTS];
+		unsigned matches = 0;
+
+		for (unsigned i = 0; i < LINE_SLOTS; i++) {
+			words[i] = slot_load(line, i);
+			matches |= (unsigned)slot_has_tag(words[i], tag) << i;
+		}
+		for (; matches; matches &= matches - 1) {
+			uint64_t word = words[__builtin_ctz(matches)];
+
+			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size))
+				return slot_entry(word);
+		}
+		line = line_next(line);
+	} while (__builtin_expect(line != NULL, 0));
+	return NULL;
+}
+
+/* What a writer saw of a bucket. */
+struct bucket_view {
+	struct line *line; /* primary */
+	uint64_t ctl; /* IDLE, loaded before anything below */
+	uint64_t tag;
+	/* The key's entry, if it was found: its slot and the word there. */
+	struct rcumap_entry *entry;
+	struct line *entry_line;
+	unsigned entry_slot;
+	uint64_t entry_word;
+	/* The first EMPTY slot, if there is one. */
+	struct line *empty_line;
+	unsigned empty_position;
+	/* The chain. */
+	struct line *last;
+	unsigned lines;
+	/* A frozen word was seen: migration is at work, and "absent" or "full" cannot be told. */
+	bool frozen;
+};
+
+/* Look for a key in the chain of view->line; view->ctl has been loaded by the caller before. */
+void bucket_scan(struct bucket_view *view, const void *key, size_t key_size);
+
+/* Finish the insert that `ctl`, BUSY, announces. Idempotent: anyone may, any number at a time, however late. */
+void bucket_help(const struct tables *tables, const struct table *table, struct line *line, uint64_t ctl);
+
+/* Insert an entry whose key the view lacks into the view's EMPTY slot, which there is. False: the bucket has changed; nothing
+ * happened. True: the entry is in. */
+bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry);
+
+/* Put `entry` in the place of the view's. False: the bucket has changed; nothing happened. True: view->entry is displaced,
+ * for the caller to retire. */
+bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
+		    struct rcumap_entry *entry);
+
+/* Remove the view's entry. As bucket_replace(). */
+bool bucket_remove(const struct tables *tables, const struct table *table, struct bucket_view *view);
+
+/* Remove whatever entry stands in `slot` of `line`, a line of the bucket `primary`, with the word `word`. As bucket_replace(). */
+bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
+		      struct line *line, unsigned slot, uint64_t word);
+
+/* Chain `fresh`, LINE_OPEN, behind the view's last line. False: the bucket has changed, and the line is still the caller's. */
+bool bucket_extend(struct table *table, struct bucket_view *view, struct line *fresh);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * When a table grows, shrinks, or refuses.
+ *
+ * It grows above 4/5 of its primary slots: then one bucket in five has an overflow line, a hit reads 2.1 lines on average
+ * and table and header together take 29 to 43 bytes per entry (`make bench-overhead`). It shrinks below 3/20, which leaves
+ * it under 3/10 full: no key can come and go without end between the two.
+ */
+#ifndef RCUMAP_LOAD_H
+#define RCUMAP_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layout/line.h"
+
+/* Lines in a bucket's chain from which on an insert asks for a larger table, and at which it is refused. With a good hash and a full
+ * table a chain of 3 is one bucket in 70,000. */
+#define LOAD_CHAIN_LONG 16u
+#define LOAD_CHAIN_MAX 64u
+
+/* No product below overflows: entries are at most 2^48 (one line of memory each), slots below 2^41. */
+static inline uint64_t load_slots(unsigned bits)
+{
+	return (uint64_t)LINE_SLOTS << bits;
+}
+
+static inline bool load_must_grow(uint64_t entries, unsigned bits)
+{
+	return entries * 5 > load_slots(bits) * 4;
+}
+
+static inline bool load_may_shrink(uint64_t entries, unsigned bits)
+{
+	return entries * 20 < load_slots(bits) * 3;
+}
+
+/* A chain is long though the table is not even a quarter full: the hash is at fault, growing would not help. */
+static inline bool load_is_sparse(uint64_t entries, unsigned bits)
+{
+	return entries * 4 < load_slots(bits);
+}
+
+#endif

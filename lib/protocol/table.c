@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "protocol/table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "protocol/load.h"
+
+unsigned table_bits_for(uint64_t entries)
+{
+	unsigned bits = TABLE_BITS_MIN;
+
+	while (bits < TABLE_BITS_MAX && load_must_grow(entries, bits))
+		bits++;
+	return bits;
+}
+
+static size_t lines_size(unsigned bits)
+{
+	return sizeof(struct line) << bits;
+}
+
+static unsigned fresh_tag_shift(unsigned bits)
+{
+	return 48 - bits;
+}
+
+static int create(struct tables *tables, unsigned bits, struct table **created)
+{
+	void *p = NULL, *lines = NULL;
+	int error = memory_alloc(tables->memory, sizeof(struct table), 64, &p);
+
+	if (error)
+		return error;
+	error = memory_alloc_lines(tables->memory, lines_size(bits), &lines);
+	if (error) {
+		memory_discard(tables->memory, p, sizeof(struct table));
+		return error;
+	}
+
+	struct table *table = p;
+
+	memset(table, 0, sizeof *table);
+	table->lines = lines;
+	table->bits = bits;
+	table->tag_shift = fresh_tag_shift(bits);
+	atomic_init(&table->next, NULL);
+	atomic_init(&table->swept, 0);
+	atomic_init(&table->overflow, NULL);
+	atomic_init(&table->overflow_lines, 0);
+	*created = table;
+	return 0;
+}
+
+static void discard(struct tables *tables, struct table *table)
+{
+	memory_free_lines(tables->memory, table->lines, lines_size(table->bits));
+	memory_discard(tables->memory, table, sizeof *table);
+}
+
+/* Words of a line that nobody else sees yet. */
+static void line_init(struct line *line, enum line_state state)
+{
+	atomic_init(&line->ctl, CTL_INIT);
+	for (unsigned i = 0; i < LINE_SLOTS; i++)
+		atomic_init(&line->slot[i], state == LINE_OPEN ? slot_empty(0) : SLOT_UNFILLED);
+	atomic_init(&line->link, state == LINE_OPEN ? LINK_END : LINK_UNFILLED);
+}
+
+int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits)
+{
+	struct table *table = NULL;
+
+	tables->memory = memory;
+	tables->hash = *hash;
+
+	int error = create(tables, bits, &table);
+
+	if (error)
+		return error;
+	for (uint64_t i = 0; i < table_buckets(table); i++) {
+		line_init(&table->lines[i], LINE_OPEN);
+		atomic_init(&table->lines[i].ctl, ctl_idle(0));
+	}
+	atomic_init(&tables->current, table);
+	return 0;
+}
+
+void table_free(struct tables *tables, struct table *table)
+{
+	/* relaxed: nobody else reaches the table any more */
+	struct line *line = atomic_load_explicit(&table->overflow, memory_order_relaxed);
+
+	while (line) {
+		struct line *next = link_line(atomic_load_explicit(&line->ctl, memory_order_relaxed));
+
+		memory_free(tables->memory, line, sizeof *line);
+		line = next;
+	}
+	memory_free_lines(tables->memory, table->lines, lines_size(table->bits));
+	memory_free(tables->memory, table, sizeof *table);
+}
+
+void tables_fini(struct tables *tables)
+{
+	struct table *table = tables_current(tables);
+
+	while (table) {
+		struct table *next = table_next(table);
+
+		table_free(tables, table);
+		table = next;
+	}
+}
+
+/* Is the hash bit that tells the buckets 2i and 2i+1 of `bits` apart within the tag at `shift`? */
+static bool bit_in_tag(unsigned bits, unsigned shift)
+{
+	unsigned bit = 64 - bits;
+
+	return bit >= shift && bit < shift + 16;
+}
+
+int tables_begin(struct tables *tables, unsigned bits)
+{
+	struct table *table = tables_current(tables), *fresh = NULL, *none = NULL;
+
+	if (bits < TABLE_BITS_MIN || bits > TABLE_BITS_MAX)
+		return -ENOMEM;
+	if (table_next(table) || (bits != table->bits + 1 && bits + 1 != table->bits))
+		return -EBUSY;
+
+	int error = create(tables, bits, &fresh);
+
+	if (error)
+		return error;
+
+	/* Bits of the old tag that lie below the new index. */
+	unsigned tag_top = table->tag_shift + 16, index_low = 64 - bits;
+	bool enough = tag_top <= index_low || index_low - table->tag_shift >= TABLE_TAG_FRESH;
+
+	fresh->same_tag = enough && (bits < table->bits || bit_in_tag(bits, table->tag_shift));
+	if (fresh->same_tag)
+		fresh->tag_shift = table->tag_shift;
+
+	/* [T2 seq_cst] publishes the table; pairs with table_next(). T1. */
+	if (!atomic_compare_exchange_strong_explicit(&table->next, &none, fresh, memory_order_seq_cst,
+						     memory_order_seq_cst)) {
+		discard(tables, fresh);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+bool tables_advance(struct tables *tables, struct table *table)
+{
+	struct table *next = table_next(table), *from = table;
+
+	/* [T1 seq_cst] pairs with tables_current(). T2: the caller has proven it. */
+	if (!atomic_compare_exchange_strong_explicit(&tables->current, &from, next, memory_order_seq_cst,
+						     memory_order_seq_cst))
+		return false;
+	/* relaxed: a statistic */
+	atomic_fetch_add_explicit(next->bits > table->bits ? &tables->grown : &tables->shrunk, 1,
+				  memory_order_relaxed);
+	return true;
+}
+
+int table_alloc_line(struct tables *tables, enum line_state state, struct line **line)
+{
+	void *p = NULL;
+	int error = memory_alloc(tables->memory, sizeof(struct line), 64, &p);
+
+	if (error)
+		return error;
+	*line = p;
+	line_init(*line, state);
+	return 0;
+}
+
+void table_own_line(struct table *table, struct line *line)
+{
+	struct line *head = atomic_load_explicit(&table->overflow, memory_order_relaxed);
+
+	do
+		/* relaxed: read by whoever frees the table, after a grace period */
+		atomic_store_explicit(&line->ctl, (uint64_t)(uintptr_t)head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&table->overflow, &head, line, memory_order_relaxed,
+						      memory_order_relaxed));
+	atomic_fetch_add_explicit(&table->overflow_lines, 1, memory_order_relaxed); /* a statistic */
+}
+
+void table_discard_line(struct tables *tables, struct line *line)
+{
+	memory_discard(tables->memory, line, sizeof *line);
+}
+
+uint64_t table_bytes(const struct table *table)
+{
+	/* relaxed: a statistic */
+	return lines_size(table->bits) + sizeof *table +
+	       atomic_load_explicit(&((struct table *)table)->overflow_lines, memory_order_relaxed) *
+		       sizeof(struct line);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Grace periods: one thread per flavor and process waits for them, for all maps. So a reader who stays in his section holds
+ * up that thread alone; a map's reclaimer asks, goes on with other work, and is woken.
+ *
+ * The thread starts with the first client and ends with the last. It begins at most one grace period per GRACE_INTERVAL_NS:
+ * each costs every reader an interrupt (membarrier), back to back they would halve his speed.
+ *
+ * Invariants
+ * G1 A ticket is passed only after a grace period has ended that began after grace_request() returned it.
+ * G2 A client that asked is woken after its ticket has passed.
+ */
+#ifndef RCUMAP_GRACE_H
+#define RCUMAP_GRACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ground/wake.h"
+#include "section/section.h"
+
+#define GRACE_INTERVAL_NS UINT64_C(1000000)
+
+struct grace_client {
+	const struct section_ops *section;
+	struct wake *wake; /* signalled when a grace period has ended */
+	struct grace_client *next;
+};
+
+/* 0; -EAGAIN: no thread could be started. The client must live until it is detached. */
+int grace_attach(struct grace_client *client, const struct section_ops *section, struct wake *wake);
+
+/* May wait for the end of a grace period. Outside any read section. */
+void grace_detach(struct grace_client *client);
+
+uint64_t grace_request(const struct grace_client *client);
+bool grace_passed(const struct grace_client *client, uint64_t ticket);
+
+#endif

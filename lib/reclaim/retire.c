@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "reclaim/retire.h"
+
+#include <errno.h>
+
+#ifdef RCUMAP_DEBUG
+#define CELLS 4u
+#else
+#define CELLS 508u
+#endif
+
+/* Added to `reserved` to close a block: larger than any number of reservations. */
+#define CLOSED (UINT64_C(1) << 62)
+
+struct retire_block {
+	struct retire_block *next; /* in `full`, then in the reclaimer's lists */
+	_Atomic uint64_t reserved; /* cells reserved; may pass CELLS */
+	uint64_t cells_used; /* once closed */
+	retire_cell cell[CELLS];
+};
+
+#ifndef RCUMAP_DEBUG
+_Static_assert(sizeof(struct retire_block) <= 4096, "a block is a page at most");
+#endif
+
+/* In a cancelled cell. */
+static char cancelled;
+
+static int create(struct memory *memory, struct retire_block **block)
+{
+	void *p = NULL;
+	int error = memory_alloc(memory, sizeof(struct retire_block), 16, &p);
+
+	if (error)
+		return error;
+	*block = p;
+	(*block)->next = NULL;
+	atomic_init(&(*block)->reserved, 1); /* the creator's own */
+	for (unsigned i = 0; i < CELLS; i++)
+		atomic_init(&(*block)->cell[i], NULL);
+	return 0;
+}
+
+static void push_full(struct retire *retire, struct retire_block *block)
+{
+	block->next = atomic_load_explicit(&retire->full, memory_order_relaxed);
+	/* [R1 release] publishes the link; pairs with [R1 acquire] in retire_take(), which takes the whole stack. */
+	while (!atomic_compare_exchange_weak_explicit(&retire->full, &block->next, block, memory_order_release,
+						      memory_order_relaxed));
+}
+
+int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **cell)
+{
+	_Atomic(struct retire_block *) *current = &retire->stripe[stripe_index()].current;
+	/* [R2 acquire] pairs with the [R2 release] below: the cells are NULL. */
+	struct retire_block *block = atomic_load_explicit(current, memory_order_acquire);
+
+	for (;;) {
+		if (block) {
+			/* relaxed: the number alone decides whose cell it is (R1) */
+			uint64_t i = atomic_fetch_add_explicit(&block->reserved, 1, memory_order_relaxed);
+
+			if (i < CELLS) {
+				*cell = &block->cell[i];
+				return 0;
+			}
+		}
+
+		struct retire_block *fresh = NULL;
+		int error = create(memory, &fresh);
+
+		if (error)
+			return error;
+		/* [R2 release] publishes the block. A block that the reclaimer took meanwhile makes this fail, with NULL. */
+		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
+							    memory_order_acquire)) {
+			if (block)
+				push_full(retire, block);
+			*cell = &fresh->cell[0];
+			return 1;
+		}
+		memory_discard(memory, fresh, sizeof *fresh);
+	}
+}
+
+void retire_fill(retire_cell *cell, void *unlinked)
+{
+	/* [R3 release] pairs with [R3 acquire] in filled(): the unlinking happened before. R2. */
+	atomic_store_explicit(cell, unlinked, memory_order_release);
+}
+
+void retire_cancel(retire_cell *cell)
+{
+	/* [R3 release] as in retire_fill(). */
+	atomic_store_explicit(cell, &cancelled, memory_order_release);
+}
+
+bool retire_pending(const struct retire *retire)
+{
+	struct retire *all = (struct retire *)retire;
+
+	if (retire->waiting)
+		return true;
+	/* seq_cst: after wake_value() and before wake_wait(), against [R2 release] and wake_signal() (ground/wake.h) */
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
+			return true;
+	return atomic_load_explicit(&all->full, memory_order_seq_cst) != NULL;
+}
+
+static bool filled(struct retire_block *block)
+{
+	for (uint64_t i = 0; i < block->cells_used; i++)
+		/* [R3 acquire] pairs with retire_fill(). */
+		if (!atomic_load_explicit(&block->cell[i], memory_order_acquire))
+			return false;
+	return true;
+}
+
+/* Closed blocks: those that are filled into the batch, the others to the waiting ones. */
+static void sort_block(struct retire *retire, struct retire_batch *batch, struct retire_block *block)
+{
+	struct retire_block **list = filled(block) ? &batch->blocks : &retire->waiting;
+
+	block->next = *list;
+	*list = block;
+	if (list == &batch->blocks)
+		batch->count += block->cells_used;
+}
+
+static void sort_list(struct retire *retire, struct retire_batch *batch, struct retire_block *block)
+{
+	while (block) {
+		struct retire_block *next = block->next;
+
+		sort_block(retire, batch, block);
+		block = next;
+	}
+}
+
+bool retire_take(struct retire *retire, struct retire_batch *batch)
+{
+	struct retire_block *waiting = retire->waiting;
+
+	batch->blocks = NULL;
+	batch->count = 0;
+	retire->waiting = NULL;
+	sort_list(retire, batch, waiting);
+	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
+		/* [R2 acquire] takes the block from the stripe; pairs with [R2 release] in retire_reserve(). */
+		struct retire_block *block =
+			atomic_exchange_explicit(&retire->stripe[s].current, NULL, memory_order_acq_rel);
+
+		if (!block)
+			continue;
+		/* relaxed: R1; what is in the cells is read with [R3 acquire] */
+		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
+
+		block->cells_used = reserved < CELLS ? reserved : CELLS;
+		sort_block(retire, batch, block);
+	}
+
+	/* [R1 acquire] takes the stack; pairs with push_full(). */
+	struct retire_block *full = atomic_exchange_explicit(&retire->full, NULL, memory_order_acquire);
+
+	for (struct retire_block *block = full; block; block = block->next)
+		block->cells_used = CELLS;
+	sort_list(retire, batch, full);
+	return retire->waiting != NULL;
+}
+
+void retire_reclaim(struct retire_batch *batch, struct memory *memory,
+		    void (*reclaim)(void *ctx, void *unlinked), void *ctx)
+{
+	/* Entries were last used by other cores: their lines are fetched this many ahead. */
+	enum { AHEAD = 8 };
+
+	while (batch->blocks) {
+		struct retire_block *block = batch->blocks;
+
+		for (uint64_t i = 0; i < block->cells_used; i++) {
+			/* relaxed: filled() has acquired them */
+			void *unlinked = atomic_load_explicit(&block->cell[i], memory_order_relaxed);
+
+			if (i + AHEAD < block->cells_used)
+				__builtin_prefetch(atomic_load_explicit(&block->cell[i + AHEAD],
+									memory_order_relaxed));
+			if (unlinked != &cancelled)
+				reclaim(ctx, unlinked);
+		}
+		batch->blocks = block->next;
+		memory_free(memory, block, sizeof *block);
+	}
+	batch->count = 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "section/memb.h"
+
+#include <urcu/flavor.h>
+
+#include "section/section.h"
+#include <rcumap.h>
+
+void rcumap_read_lock_memb(void)
+{
+	section_lock_memb();
+}
+
+void rcumap_read_unlock_memb(void)
+{
+	section_unlock_memb();
+}
+
+static void thread_register(void)
+{
+	urcu_memb_register_thread();
+}
+
+static void thread_unregister(void)
+{
+	urcu_memb_unregister_thread();
+}
+
+static bool pause_section(void)
+{
+	return false;
+}
+
+static void resume_section(bool paused)
+{
+	(void)paused;
+}
+
+static bool inside(void)
+{
+	return urcu_memb_read_ongoing();
+}
+
+static void synchronize(void)
+{
+	uint64_t number = section_tsan_grace_begin(SECTION_FLAVOR_MEMB);
+
+	urcu_memb_synchronize_rcu();
+	section_tsan_grace_end(SECTION_FLAVOR_MEMB, number);
+}
+
+const struct section_ops section_memb = {
+	.name = "memb",
+	.flavor = SECTION_FLAVOR_MEMB,
+	.rcu = &urcu_memb_flavor,
+	.lock = rcumap_read_lock_memb,
+	.unlock = rcumap_read_unlock_memb,
+	.thread_register = thread_register,
+	.thread_unregister = thread_unregister,
+	.pause = pause_section,
+	.resume = resume_section,
+	.inside = inside,
+	.synchronize = synchronize,
+};
