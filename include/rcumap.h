@@ -37,12 +37,13 @@
  *     put add replace compare_and_swap   yes  no   yes        no (1)   lock-free (1)
  *     delete delete_if                   yes  no   yes (2)    no (1)   lock-free (1)
  *     clear                              yes  no   yes (2)    no (1)   lock-free per bucket
- *     count stats                        yes  no   no         no       wait-free
+ *     count stats (3)                    yes  no   no         no       wait-free
  *     reserve barrier create destroy     no   no   yes        yes      blocking
  *
  *     (1) apart from what the system's or the user's allocator does; the built-in allocator of small
  *         entries is lock-free, larger ones come from malloc.
  *     (2) only the record by which an entry is retired, one allocation in several hundred.
+ *     (3) stats opens a section of its own; count needs none.
  *
  * No function may be called in a signal handler: a handler that interrupts its own thread inside the
  * allocator or inside liburcu's registration would deadlock.
@@ -348,7 +349,7 @@ struct rcumap_stats {
  *                     caller was compiled; what a later caller knows more than this library is set to 0.
  * @retval 0 done. @retval -EINVAL map or stats is NULL, or size is 0.
  *
- * Context: anywhere. Wait-free.
+ * Context: own section. Wait-free.
  */
 int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t size);
 

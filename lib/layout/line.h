@@ -147,7 +147,7 @@ static inline unsigned ctl_position(uint64_t ctl)
 
 static inline uint64_t ctl_load(const struct line *line)
 {
-	/* [B1 seq_cst] pairs with ctl_cas(): whoever sees MIGRATED sees the bucket filled in the next table, whoever sees BUSY
+	/* [CTL seq_cst] pairs with ctl_cas(): whoever sees MIGRATED sees the bucket filled in the next table, whoever sees BUSY
 	 * sees the entry. M1, I3. */
 	return atomic_load_explicit(&((struct line *)line)->ctl, memory_order_seq_cst);
 }
@@ -155,21 +155,21 @@ static inline uint64_t ctl_load(const struct line *line)
 /* Strong: BUSY must not stay because a weak exchange failed for no reason. */
 static inline bool ctl_cas(struct line *line, uint64_t from, uint64_t to)
 {
-	/* [B1 seq_cst] pairs with ctl_load(). */
+	/* [CTL seq_cst] pairs with ctl_load(). */
 	return atomic_compare_exchange_strong_explicit(&line->ctl, &from, to, memory_order_seq_cst,
 						       memory_order_seq_cst);
 }
 
 static inline uint64_t slot_load(const struct line *line, unsigned i)
 {
-	/* [B2 seq_cst] pairs with slot_cas(): whoever sees the word sees the entry's bytes. E1. */
+	/* [SLOT seq_cst] pairs with slot_cas(): whoever sees the word sees the entry's bytes. E1. */
 	return atomic_load_explicit(&((struct line *)line)->slot[i], memory_order_seq_cst);
 }
 
 /* Strong: a spurious failure in bucket_help() would lose an insert. */
 static inline bool slot_cas(struct line *line, unsigned i, uint64_t from, uint64_t to)
 {
-	/* [B2 seq_cst] publishes the entry; pairs with slot_load(). */
+	/* [SLOT seq_cst] publishes the entry; pairs with slot_load(). */
 	return atomic_compare_exchange_strong_explicit(&line->slot[i], &from, to, memory_order_seq_cst,
 						       memory_order_seq_cst);
 }
@@ -177,26 +177,26 @@ static inline bool slot_cas(struct line *line, unsigned i, uint64_t from, uint64
 /* The word as it now stays for ever. */
 static inline uint64_t slot_freeze(struct line *line, unsigned i)
 {
-	/* [B2 seq_cst] orders the freeze among the compare-and-swaps on the slot. I4. */
+	/* [SLOT seq_cst] orders the freeze among the compare-and-swaps on the slot. I4. */
 	return atomic_fetch_or_explicit(&line->slot[i], WORD_FROZEN, memory_order_seq_cst) | WORD_FROZEN;
 }
 
 static inline uint64_t link_load(const struct line *line)
 {
-	/* [B3 seq_cst] pairs with link_cas(): whoever sees the line sees its words initialized. */
+	/* [LINK seq_cst] pairs with link_cas(): whoever sees the line sees its words initialized. */
 	return atomic_load_explicit(&((struct line *)line)->link, memory_order_seq_cst);
 }
 
 static inline bool link_cas(struct line *line, uint64_t from, uint64_t to)
 {
-	/* [B3 seq_cst] publishes the chained line; pairs with link_load(). */
+	/* [LINK seq_cst] publishes the chained line; pairs with link_load(). */
 	return atomic_compare_exchange_strong_explicit(&line->link, &from, to, memory_order_seq_cst,
 						       memory_order_seq_cst);
 }
 
 static inline uint64_t link_freeze(struct line *line)
 {
-	/* [B3 seq_cst] orders the freeze among the compare-and-swaps on the link. I4. */
+	/* [LINK seq_cst] orders the freeze among the compare-and-swaps on the link. I4. */
 	return atomic_fetch_or_explicit(&line->link, WORD_FROZEN, memory_order_seq_cst) | WORD_FROZEN;
 }
 

@@ -14,7 +14,7 @@
 
 #ifdef RCUMAP_DEBUG
 
-#define DESTROYED_KEPT 256u
+#define DESTROYED_KEPT 8u
 
 /* The maps destroyed last. */
 static _Atomic(const struct rcumap *) destroyed[DESTROYED_KEPT];

@@ -42,7 +42,7 @@ static void notify(struct reclaimer *reclaimer)
 static void retire_table(struct reclaimer *reclaimer, struct table *table)
 {
 	table->retired = atomic_load_explicit(&reclaimer->retired_tables, memory_order_relaxed);
-	/* [C1 release] publishes the link; pairs with [C1 acquire] in take(), which takes the whole stack. */
+	/* [TABLES release] publishes the link; pairs with [TABLES acquire] in take(), which takes the whole stack. */
 	while (!atomic_compare_exchange_weak_explicit(&reclaimer->retired_tables, &table->retired, table,
 						      memory_order_release, memory_order_relaxed));
 }
@@ -106,14 +106,14 @@ bool reclaimer_resize(struct rcumap *map)
 				error = 0; /* a writer began */
 		}
 	}
-	/* [C6 release] pairs with [C6 acquire] in wait_for_bits(). */
+	/* [BITS release] pairs with [BITS acquire] in wait_for_bits(). */
 	atomic_store_explicit(&reclaimer->bits_now, tables_current(&map->tables)->bits, memory_order_release);
 	map->section->unlock();
 
 	/* relaxed: the exchange below orders it. The error of the last attempt, or 0. */
 	atomic_store_explicit(&reclaimer->grow_error, error, memory_order_relaxed);
 	if (error)
-		/* [C2 release] pairs with [C2 acquire] in wait_for_bits(): the error is there. */
+		/* [FAILED release] pairs with [FAILED acquire] in wait_for_bits(): the error is there. */
 		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_release);
 	if (more)
 		notify(reclaimer);
@@ -144,10 +144,10 @@ static bool work_waits(const struct rcumap *map)
 bool reclaimer_take(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
-	/* [C3 acquire] pairs with [C3 release] in rcumap_barrier(): what its caller retired is in the cells. */
+	/* [WANTED acquire] pairs with [WANTED release] in rcumap_barrier(): what its caller retired is in the cells. */
 	uint64_t barrier = atomic_load_explicit(&reclaimer->barriers_wanted, memory_order_acquire);
 
-	/* [C1 acquire] takes the stack; pairs with [C1 release] in retire_table(). */
+	/* [TABLES acquire] takes the stack; pairs with [TABLES release] in retire_table(). */
 	reclaimer->batch_tables = atomic_exchange_explicit(&reclaimer->retired_tables, NULL, memory_order_acquire);
 
 	bool stays = retire_take(&map->retire, &reclaimer->batch);
@@ -171,7 +171,7 @@ void reclaimer_give_back(struct rcumap *map)
 		table_free(&map->tables, table);
 	}
 	slab_revive(&map->memory.slab);
-	/* [C4 release] pairs with [C4 acquire] in rcumap_barrier(). */
+	/* [DONE release] pairs with [DONE acquire] in rcumap_barrier(). */
 	atomic_store_explicit(&reclaimer->barriers_done, reclaimer->batch_barrier, memory_order_release);
 	notify(reclaimer);
 }
@@ -198,7 +198,7 @@ static void reclaim(struct rcumap *map)
 
 static bool must_stop(const struct rcumap *map)
 {
-	/* [C5 acquire] pairs with [C5 release] in reclaimer_stop(). */
+	/* [STOP acquire] pairs with [STOP release] in reclaimer_stop(). */
 	return atomic_load_explicit(&((struct rcumap *)map)->reclaimer.stop, memory_order_acquire);
 }
 
@@ -253,7 +253,7 @@ void reclaimer_stop(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
-	/* [C5 release] pairs with [C5 acquire] in must_stop(). */
+	/* [STOP release] pairs with [STOP acquire] in must_stop(). */
 	atomic_store_explicit(&reclaimer->stop, true, memory_order_release);
 	wake_signal(&reclaimer->wake);
 	pthread_join(reclaimer->thread, NULL);
@@ -285,12 +285,12 @@ int rcumap_barrier(struct rcumap *map)
 		return error;
 
 	struct reclaimer *reclaimer = &map->reclaimer;
-	/* [C3 release] pairs with [C3 acquire] in reclaimer_take(). */
+	/* [WANTED release] pairs with [WANTED acquire] in reclaimer_take(). */
 	uint64_t mine = atomic_fetch_add_explicit(&reclaimer->barriers_wanted, 1, memory_order_acq_rel) + 1;
 
 	wake_signal(&reclaimer->wake);
 	pthread_mutex_lock(&reclaimer->lock);
-	/* [C4 acquire] pairs with [C4 release] in reclaimer_give_back(). */
+	/* [DONE acquire] pairs with [DONE release] in reclaimer_give_back(). */
 	while (atomic_load_explicit(&reclaimer->barriers_done, memory_order_acquire) < mine)
 		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
 	pthread_mutex_unlock(&reclaimer->lock);
@@ -317,10 +317,10 @@ static int wait_for_bits(struct rcumap *map, unsigned bits, uint64_t failed)
 
 	pthread_mutex_lock(&reclaimer->lock);
 	for (;;) {
-		/* [C6 acquire] pairs with [C6 release] in reclaimer_resize(). */
+		/* [BITS acquire] pairs with [BITS release] in reclaimer_resize(). */
 		if (atomic_load_explicit(&reclaimer->bits_now, memory_order_acquire) >= bits)
 			break;
-		/* [C2 acquire] pairs with [C2 release] in reclaimer_resize(): its error is there. */
+		/* [FAILED acquire] pairs with [FAILED release] in reclaimer_resize(): its error is there. */
 		if (atomic_load_explicit(&reclaimer->growth_failed, memory_order_acquire) != failed) {
 			error = atomic_load_explicit(&reclaimer->grow_error, memory_order_relaxed);
 			if (error)

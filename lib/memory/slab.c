@@ -121,7 +121,7 @@ static size_t next_chunk_size(const struct slab *slab)
 static char *carve(struct slab *slab, size_t bytes)
 {
 	for (;;) {
-		/* [L1 acquire] pairs with the [L1 release] below: the chunk's header is written. */
+		/* [CHUNK acquire] pairs with the [CHUNK release] below: the chunk's header is written. */
 		struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_acquire);
 
 		if (chunk) {
@@ -141,7 +141,7 @@ static char *carve(struct slab *slab, size_t bytes)
 		fresh->older = chunk;
 		fresh->size = size;
 		atomic_init(&fresh->used, CHUNK_HEADER);
-		/* [L1 release] publishes the header of the chunk. */
+		/* [CHUNK release] publishes the header of the chunk. */
 		if (atomic_compare_exchange_strong_explicit(&slab->chunk, &chunk, fresh, memory_order_release,
 							    memory_order_relaxed))
 			atomic_fetch_add_explicit(&slab->bytes, size, memory_order_relaxed);
@@ -176,20 +176,20 @@ static void push(struct magazine *_Atomic *stack, struct magazine *m)
 	do
 		/* relaxed: the release below publishes it */
 		atomic_store_explicit(&m->next, head, memory_order_relaxed);
-	/* [L2 release] publishes the magazine's blocks; pairs with [L2 acquire] in pop() and slab_rest(). */
+	/* [DEPOT release] publishes the magazine's blocks; pairs with [DEPOT acquire] in pop() and slab_rest(). */
 	while (!atomic_compare_exchange_weak_explicit(stack, &head, m, memory_order_release, memory_order_relaxed));
 }
 
 static struct magazine *pop(struct magazine *_Atomic *stack)
 {
-	/* [L2 acquire] pairs with push(). */
+	/* [DEPOT acquire] pairs with push(). */
 	struct magazine *head = atomic_load_explicit(stack, memory_order_acquire);
 
 	while (head) {
 		/* relaxed: `next` was written before the push; if it is stale the exchange fails (L2) */
 		struct magazine *next = atomic_load_explicit(&head->next, memory_order_relaxed);
 
-		/* [L2 acquire] on failure the new head is read. */
+		/* [DEPOT acquire] on failure the new head is read. */
 		if (atomic_compare_exchange_weak_explicit(stack, &head, next, memory_order_acquire,
 							  memory_order_acquire))
 			break;
@@ -211,7 +211,7 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 {
 	unsigned c = class_of(size);
 	struct slab_class *class = &slab->class[c];
-	/* [L3 acquire] pairs with the [L3 release] below: the magazine's content is written. */
+	/* [MAGAZINE acquire] pairs with the [MAGAZINE release] below: the magazine's content is written. */
 	struct magazine *m = atomic_load_explicit(&class->current[stripe], memory_order_acquire);
 
 	for (;;) {
@@ -232,7 +232,7 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 			return NULL;
 		/* relaxed: not shared yet; the first block is ours */
 		atomic_store_explicit(&n->taken, 1, memory_order_relaxed);
-		/* [L3 release] hands the magazine to the stripe; on failure another thread was faster. */
+		/* [MAGAZINE release] hands the magazine to the stripe; on failure another thread was faster. */
 		if (atomic_compare_exchange_strong_explicit(&class->current[stripe], &m, n, memory_order_acq_rel,
 							    memory_order_acquire)) {
 			if (m)
@@ -275,7 +275,7 @@ static void push_discarded(struct slab_class *class, void *p)
 	struct discarded *block = p;
 
 	block->next = atomic_load_explicit(&class->discarded, memory_order_relaxed);
-	/* [L4 release] publishes the link; pairs with [L4 acquire] in slab_revive(), which takes the whole stack. */
+	/* [DISCARD release] publishes the link; pairs with [DISCARD acquire] in slab_revive(), which takes the whole stack. */
 	while (!atomic_compare_exchange_weak_explicit(&class->discarded, &block->next, block, memory_order_release,
 						      memory_order_relaxed));
 }
@@ -311,7 +311,7 @@ bool slab_has_spent(const struct slab *slab)
 
 void slab_rest(struct slab *slab)
 {
-	/* [L2 acquire] takes the whole stack. */
+	/* [DEPOT acquire] takes the whole stack. */
 	slab->resting = atomic_exchange_explicit(&slab->spent, NULL, memory_order_acquire);
 }
 
@@ -331,7 +331,7 @@ void slab_revive(struct slab *slab)
 	}
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		struct slab_class *class = &slab->class[c];
-		/* [L4 acquire] pairs with push_discarded(). */
+		/* [DISCARD acquire] pairs with push_discarded(). */
 		struct discarded *block = atomic_exchange_explicit(&class->discarded, NULL, memory_order_acquire);
 
 		while (block) {

@@ -264,7 +264,7 @@ int migrate_sweep(struct tables *tables, uint64_t groups, struct table **retired
 	if (!to)
 		return 0;
 
-	/* [M1 seq_cst] pairs with the exchange below: all groups before were seen to be migrated. T2. */
+	/* [SWEPT seq_cst] pairs with the exchange below: all groups before were seen to be migrated. T2. */
 	uint64_t start = atomic_load_explicit(&from->swept, memory_order_seq_cst), at = start;
 	const uint64_t total = migrate_groups(from, to);
 
@@ -276,7 +276,7 @@ int migrate_sweep(struct tables *tables, uint64_t groups, struct table **retired
 		if (error)
 			break;
 	}
-	/* [M1 seq_cst] Fails if somebody else has swept on meanwhile: then his word counts. */
+	/* [SWEPT seq_cst] Fails if somebody else has swept on meanwhile: then his word counts. */
 	atomic_compare_exchange_strong_explicit(&from->swept, &start, at, memory_order_seq_cst, memory_order_seq_cst);
 	if (at == total && tables_advance(tables, from))
 		*retired = from;

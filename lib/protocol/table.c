@@ -143,7 +143,7 @@ int tables_begin(struct tables *tables, unsigned bits)
 	if (fresh->same_tag)
 		fresh->tag_shift = table->tag_shift;
 
-	/* [T2 seq_cst] publishes the table; pairs with table_next(). T1. */
+	/* [NEXT seq_cst] publishes the table; pairs with table_next(). T1. */
 	if (!atomic_compare_exchange_strong_explicit(&table->next, &none, fresh, memory_order_seq_cst,
 						     memory_order_seq_cst)) {
 		discard(tables, fresh);
@@ -156,7 +156,7 @@ bool tables_advance(struct tables *tables, struct table *table)
 {
 	struct table *next = table_next(table), *from = table;
 
-	/* [T1 seq_cst] pairs with tables_current(). T2: the caller has proven it. */
+	/* [CURRENT seq_cst] pairs with tables_current(). T2: the caller has proven it. */
 	if (!atomic_compare_exchange_strong_explicit(&tables->current, &from, next, memory_order_seq_cst,
 						     memory_order_seq_cst))
 		return false;

@@ -79,13 +79,13 @@ static inline uint64_t table_buckets(const struct table *table)
 
 static inline struct table *tables_current(const struct tables *tables)
 {
-	/* [T1 seq_cst] pairs with tables_advance(). T2. */
+	/* [CURRENT seq_cst] pairs with tables_advance(). T2. */
 	return atomic_load_explicit(&((struct tables *)tables)->current, memory_order_seq_cst);
 }
 
 static inline struct table *table_next(const struct table *table)
 {
-	/* [T2 seq_cst] pairs with tables_begin(): the new table is initialized. */
+	/* [NEXT seq_cst] pairs with tables_begin(): the new table is initialized. */
 	return atomic_load_explicit(&((struct table *)table)->next, memory_order_seq_cst);
 }
 

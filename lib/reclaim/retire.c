@@ -44,7 +44,7 @@ static int create(struct memory *memory, struct retire_block **block)
 static void push_full(struct retire *retire, struct retire_block *block)
 {
 	block->next = atomic_load_explicit(&retire->full, memory_order_relaxed);
-	/* [R1 release] publishes the link; pairs with [R1 acquire] in retire_take(), which takes the whole stack. */
+	/* [FULL release] publishes the link; pairs with [FULL acquire] in retire_take(), which takes the whole stack. */
 	while (!atomic_compare_exchange_weak_explicit(&retire->full, &block->next, block, memory_order_release,
 						      memory_order_relaxed));
 }
@@ -52,7 +52,7 @@ static void push_full(struct retire *retire, struct retire_block *block)
 int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **cell)
 {
 	_Atomic(struct retire_block *) *current = &retire->stripe[stripe_index()].current;
-	/* [R2 acquire] pairs with the [R2 release] below: the cells are NULL. */
+	/* [BLOCK acquire] pairs with the [BLOCK release] below: the cells are NULL. */
 	struct retire_block *block = atomic_load_explicit(current, memory_order_acquire);
 
 	for (;;) {
@@ -71,7 +71,7 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 
 		if (error)
 			return error;
-		/* [R2 release] publishes the block. A block that the reclaimer took meanwhile makes this fail, with NULL. */
+		/* [BLOCK release] publishes the block. A block that the reclaimer took meanwhile makes this fail, with NULL. */
 		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
 							    memory_order_acquire)) {
 			if (block)
@@ -85,13 +85,13 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 
 void retire_fill(retire_cell *cell, void *unlinked)
 {
-	/* [R3 release] pairs with [R3 acquire] in filled(): the unlinking happened before. R2. */
+	/* [CELL release] pairs with [CELL acquire] in filled(): the unlinking happened before. R2. */
 	atomic_store_explicit(cell, unlinked, memory_order_release);
 }
 
 void retire_cancel(retire_cell *cell)
 {
-	/* [R3 release] as in retire_fill(). */
+	/* [CELL release] as in retire_fill(). */
 	atomic_store_explicit(cell, &cancelled, memory_order_release);
 }
 
@@ -101,7 +101,7 @@ bool retire_pending(const struct retire *retire)
 
 	if (retire->waiting)
 		return true;
-	/* seq_cst: after wake_value() and before wake_wait(), against [R2 release] and wake_signal() (ground/wake.h) */
+	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK release] and wake_signal() (ground/wake.h) */
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
 		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
 			return true;
@@ -111,7 +111,7 @@ bool retire_pending(const struct retire *retire)
 static bool filled(struct retire_block *block)
 {
 	for (uint64_t i = 0; i < block->cells_used; i++)
-		/* [R3 acquire] pairs with retire_fill(). */
+		/* [CELL acquire] pairs with retire_fill(). */
 		if (!atomic_load_explicit(&block->cell[i], memory_order_acquire))
 			return false;
 	return true;
@@ -147,20 +147,20 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 	retire->waiting = NULL;
 	sort_list(retire, batch, waiting);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-		/* [R2 acquire] takes the block from the stripe; pairs with [R2 release] in retire_reserve(). */
+		/* [BLOCK acquire] takes the block from the stripe; pairs with [BLOCK release] in retire_reserve(). */
 		struct retire_block *block =
 			atomic_exchange_explicit(&retire->stripe[s].current, NULL, memory_order_acq_rel);
 
 		if (!block)
 			continue;
-		/* relaxed: R1; what is in the cells is read with [R3 acquire] */
+		/* relaxed: R1; what is in the cells is read with [CELL acquire] */
 		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
 
 		block->cells_used = reserved < CELLS ? reserved : CELLS;
 		sort_block(retire, batch, block);
 	}
 
-	/* [R1 acquire] takes the stack; pairs with push_full(). */
+	/* [FULL acquire] takes the stack; pairs with push_full(). */
 	struct retire_block *full = atomic_exchange_explicit(&retire->full, NULL, memory_order_acquire);
 
 	for (struct retire_block *block = full; block; block = block->next)
