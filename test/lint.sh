@@ -3,12 +3,14 @@
 # usage: lint.sh SHARED_LIBRARY
 # What a compiler does not check. Prints every finding, status 1 if there is any.
 #
-# An ordering tag stands at the start of the comment above an atomic operation of lib/: `/* [C1 release] publishes ...`.
-# Elsewhere in a comment, `[C1 acquire]` mentions it: "pairs with [C1 acquire] in take()".
+# An ordering tag stands at the start of the comment above an atomic operation of lib/: `/* [DEPOT release] hands ...`.
+# Elsewhere in a comment, `[DEPOT acquire]` mentions it: "pairs with [DEPOT acquire] in take()".
 set -u
 export LC_ALL=C
 
 doc=doc/protocol.md
+tag_form='\[[A-Z][A-Z0-9]* (relaxed|acquire|release|acq_rel|seq_cst)\]'
+row_form='^\| [A-Z][A-Z0-9]* \|.*\| (seq_cst|acq_rel|release / acquire) \|'
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 
@@ -17,8 +19,8 @@ say() {
 }
 
 # "tag order" of every operation that carries a tag, and of every mention.
-sites=$(grep -rhoE --include='*.[ch]' '/\* \[[A-Z]+[0-9]+ [a-z_]+\]' lib | sed 's/.*\[\(.*\)\]/\1/' | sort)
-mentions=$(grep -rhoE --include='*.[ch]' '\[[A-Z]+[0-9]+ [a-z_]+\]' lib | tr -d '[]' | sort -u)
+sites=$(grep -rhoE --include='*.[ch]' "/\* $tag_form" lib | sed 's/.*\[\(.*\)\]/\1/' | sort)
+mentions=$(grep -rhoE --include='*.[ch]' "$tag_form" lib | tr -d '[]' | sort -u)
 
 [ -n "$sites" ] || say "lib/: no ordering tag found: has their form changed?"
 [ -f $doc ] || say "$doc: missing"
@@ -33,7 +35,7 @@ done
 echo "$mentions" | while read -r mention; do
 	echo "$sites" | grep -qx "$mention" || say "lib/: [$mention] is mentioned, but stands at no operation"
 done
-grep -oE '^\| [A-Z]+[0-9]+ \|' $doc 2>/dev/null | tr -d '| ' | while read -r tag; do
+grep -oE "$row_form" $doc 2>/dev/null | cut -d' ' -f2 | while read -r tag; do
 	echo "$sites" | grep -q "^$tag " || say "$doc: row '| $tag |', but no such tag in lib/"
 done
 
@@ -42,7 +44,7 @@ grep -rnE --include='*.[ch]' '\batomic_(load|store|exchange|compare_exchange_(we
 	while read -r line; do say "${line%%:	*}: an atomic operation without an explicit order"; done
 find lib -name '*.[ch]' | sort | xargs awk '
 	FNR == 1 { tagged = -99 }
-	/\[[A-Z]+[0-9]+ [a-z_]+\]/ { tagged = FNR }
+	/\[[A-Z][A-Z0-9]* [a-z_]+\]/ { tagged = FNR }
 	/memory_order_(acquire|release|acq_rel|seq_cst)/ && FNR - tagged > 8 {
 		printf "%s:%d: an order without a tag\n", FILENAME, FNR
 	}' >>"$found"
