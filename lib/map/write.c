@@ -99,22 +99,35 @@ static void back_off(struct attempt *attempt)
 		ck_pr_stall();
 }
 
-/* The bucket is full: chain a line. 0: look again. */
+/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line. */
+static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
+{
+	uint64_t entries = map_count(attempt->map);
+
+	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->bits))
+		return -EOVERFLOW;
+	if (view->lines < LOAD_CHAIN_LONG && !load_must_grow(entries, table->bits))
+		return 1;
+
+	/* The reclaimer is late: grow here and now, with bounded work. */
+	int error = reclaimer_grow_urgently(attempt->map);
+
+	if (error && view->lines >= LOAD_CHAIN_MAX)
+		return error == -EBUSY ? -EOVERFLOW : error;
+	return error ? 1 : 0;
+}
+
+/* The bucket is full: chain a line, or let the table grow. 0: look again. */
 static int make_room(struct attempt *attempt, struct table *table, struct bucket_view *view)
 {
 	struct tables *tables = &attempt->map->tables;
 	struct line *line = NULL;
 
-	if (view->lines >= LOAD_CHAIN_LONG) {
-		if (load_is_sparse(map_count(attempt->map), table->bits))
-			return -EOVERFLOW;
-		/* The reclaimer is late: grow here and now, with bounded work. */
-		int error = reclaimer_grow_urgently(attempt->map);
+	if (view->lines >= LOAD_CHAIN_LATE) {
+		int result = relieve(attempt, table, view);
 
-		if (!error)
-			return 0;
-		if (view->lines >= LOAD_CHAIN_MAX)
-			return error == -EBUSY ? -EOVERFLOW : error;
+		if (result <= 0)
+			return result;
 	}
 
 	int error = table_alloc_line(tables, LINE_OPEN, &line);

@@ -14,8 +14,12 @@
 
 #include "layout/line.h"
 
-/* Lines in a bucket's chain from which on an insert asks for a larger table, and at which it is refused. With a good hash and a full
- * table a chain of 3 is one bucket in 70,000. */
+/*
+ * Lines in a bucket's chain from which on an insert looks whether the reclaimer is late, and grows the table itself if so; at
+ * which it takes the hash to be at fault if the table is sparse; and at which it is refused. With a good hash and a full table a
+ * bucket of more than 3 lines is one in a million.
+ */
+#define LOAD_CHAIN_LATE 3u
 #define LOAD_CHAIN_LONG 16u
 #define LOAD_CHAIN_MAX 64u
 
