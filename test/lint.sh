@@ -56,7 +56,7 @@ find include lib test stress bench examples -name '*.[ch]' 2>/dev/null | while r
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 600 ] || say "$file: $lines lines, at most 600"
 done
-find include lib test stress bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' | while read -r file; do
+find include lib test stress bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' 2>/dev/null | while read -r file; do
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || say "$file: no SPDX line"
 done
 
