@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All runs of one scenario: which schedules, how many, and their names. In a process of its own (workers.h): the first failure
+ * ends it.
+ */
+#ifndef EXPLORER_EXPLORE_H
+#define EXPLORER_EXPLORE_H
+
+#include "scenario.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct explore_options {
+	bool pct, random, dfs, park;
+	uint64_t schedules; /* by pct and random together; of dfs at most so many times EXPLORE_DFS_SHARE */
+	uint64_t seed; /* of the first; the next ones follow */
+};
+
+#define EXPLORE_DFS_SHARE 4u
+#define EXPLORE_SUMMARY_SIZE 160
+
+/* Write what was done into summary. */
+void explore(const struct scenario *scenario, const struct explore_options *options, char summary[EXPLORE_SUMMARY_SIZE]);
+
+/* One run by its name, with a trace. False: the name cannot be read. */
+bool explore_replay(const struct scenario *scenario, const char *name);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the threads of one run did, as the caller of the map saw it: each call with its result, between two moments.
+ *
+ * Values are numbered: each call that stores has a number of its own, and the number is what the value says. 0 means absent.
+ */
+#ifndef EXPLORER_HISTORY_H
+#define EXPLORER_HISTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define HISTORY_MAX 64u
+#define KEYS_MAX 8u
+
+enum verb {
+	VERB_PUT,
+	VERB_ADD,
+	VERB_REPLACE,
+	VERB_COMPARE_AND_SWAP,
+	VERB_DELETE,
+	VERB_DELETE_IF,
+	VERB_FIND,
+	VERB_CLEAR,
+	/* Not calls on a key: the subject's own. */
+	VERB_GROW,
+	VERB_SHRINK,
+	VERB_BEGIN_GROW,
+	VERB_BEGIN_SHRINK,
+	VERB_RECLAIM,
+	VERBS,
+};
+
+#define NEVER UINT64_MAX
+
+struct event {
+	enum verb verb;
+	unsigned thread;
+	unsigned key;
+	unsigned value; /* stored by a put, add, replace, compare_and_swap */
+	unsigned expected; /* the value whose version a compare_and_swap or delete_if expects */
+	/* The outcome. */
+	int rc;
+	unsigned found; /* by find: the value, 0 if absent */
+	uint64_t version; /* of the entry stored or found */
+	uint64_t begin, end; /* end: NEVER while the call has not returned */
+};
+
+struct history {
+	unsigned count;
+	struct event event[HISTORY_MAX];
+};
+
+const char *verb_name(enum verb verb);
+/* Is it a call on one key? */
+bool verb_has_key(enum verb verb);
+bool verb_stores(enum verb verb);
+
+/* A comment line for each event. */
+void history_print(const struct history *history);
+
+#endif

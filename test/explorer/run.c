@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run.h"
+
+#include "arena.h"
+#include "draw.h"
+#include "lincheck.h"
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CALLS_MAX 16u
+#define VALUES_MAX (HISTORY_MAX + 1)
+
+static const struct scenario *scenario;
+static struct event before[CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
+static unsigned before_count, script_count[SCHEDULE_THREADS_MAX], thread_count;
+
+/* Of the run that is under way. */
+static struct history history;
+static unsigned initial[KEYS_MAX];
+static uint64_t version_of[VALUES_MAX]; /* of each value, once known */
+static unsigned value_count;
+static unsigned last_seen[SCHEDULE_THREADS_MAX][KEYS_MAX]; /* the value each thread saw last */
+
+static void print_history(void)
+{
+	for (unsigned k = 0; k < KEYS_MAX; k++)
+		if (initial[k] != 0)
+			report_print("  before: key %c has value %u", 'a' + (int)k, initial[k]);
+	history_print(&history);
+}
+
+void run_prepare(const struct scenario *of)
+{
+	scenario = of;
+	before_count = scenario_parse(of->before, before, 0, CALLS_MAX);
+	thread_count = 0;
+	while (thread_count < SCHEDULE_THREADS_MAX && of->thread[thread_count] != NULL) {
+		script_count[thread_count] = scenario_parse(of->thread[thread_count], script[thread_count], 0, CALLS_MAX);
+		thread_count++;
+	}
+	report_on_failure(print_history);
+}
+
+unsigned run_threads(void)
+{
+	return thread_count;
+}
+
+/* Versions and values must belong together one to one. */
+static void note_version(unsigned value, uint64_t version)
+{
+	if (version == 0)
+		report_failure("value %u has version 0", value);
+	if (version_of[value] != 0 && version_of[value] != version)
+		report_failure("value %u has version %lu and version %lu", value, (unsigned long)version_of[value],
+			       (unsigned long)version);
+	for (unsigned v = 1; v <= value_count; v++)
+		if (v != value && version_of[v] == version)
+			report_failure("values %u and %u have the same version %lu", v, value, (unsigned long)version);
+	version_of[value] = version;
+}
+
+static void note_outcome(const struct event *event)
+{
+	if (event->rc == 0 && verb_stores(event->verb))
+		note_version(event->value, event->version);
+	if (event->verb == VERB_FIND && event->found != 0) {
+		if (event->found > value_count)
+			report_failure("value %u was found, which nobody stored", event->found);
+		note_version(event->found, event->version);
+	}
+}
+
+static void collect(void)
+{
+	if (scenario->kind == SCENARIO_RECLAIMS)
+		return;
+	schedule_mask();
+	scenario->subject->collect();
+	schedule_unmask();
+}
+
+/* Perform a call as the running thread, recorded. */
+static struct event *perform(const struct event *call, unsigned thread)
+{
+	struct event *event = &history.event[history.count++];
+
+	*event = *call;
+	event->thread = thread;
+	if (verb_stores(call->verb))
+		event->value = ++value_count;
+	event->begin = schedule_time();
+	event->end = NEVER;
+	collect();
+	if (call->verb == VERB_COMPARE_AND_SWAP || call->verb == VERB_DELETE_IF)
+		event->expected = last_seen[thread][call->key];
+	report_step("thread %u begins %s", thread, verb_name(call->verb));
+	scenario->subject->apply(event, version_of[event->expected]);
+	event->end = schedule_time();
+	report_step("thread %u returns from %s: %d", thread, verb_name(call->verb), event->rc);
+	note_outcome(event);
+	collect();
+	return event;
+}
+
+static void thread_body(unsigned thread)
+{
+	for (unsigned i = 0; i < script_count[thread]; i++) {
+		struct event *event = perform(&script[thread][i], thread);
+
+		if (event->rc == 0 && verb_stores(event->verb))
+			last_seen[thread][event->key] = event->value;
+		else if (event->verb == VERB_FIND && event->found != 0)
+			last_seen[thread][event->key] = event->found;
+	}
+}
+
+static void do_before(void)
+{
+	for (unsigned i = 0; i < before_count; i++) {
+		struct event *event = perform(&before[i], 0);
+
+		if (event->rc != 0)
+			report_failure("%s failed before the threads began", verb_name(event->verb));
+		if (verb_stores(event->verb))
+			initial[event->key] = event->value;
+		else if (event->verb == VERB_DELETE)
+			initial[event->key] = 0;
+	}
+	for (unsigned t = 0; t < thread_count; t++)
+		memcpy(last_seen[t], initial, sizeof initial);
+	history.count = 0;
+}
+
+/* What every key holds now, found by an observer and added to the history. */
+static void find_all(unsigned value[KEYS_MAX])
+{
+	for (unsigned k = 0; k < KEYS_MAX; k++)
+		value[k] = perform(&(struct event){ .verb = VERB_FIND, .key = k }, thread_count)->found;
+}
+
+static void check_linearizable(void)
+{
+	unsigned key;
+
+	if (!lincheck(&history, initial, &key))
+		report_failure("the calls on key %c are not linearizable", 'a' + (int)key);
+}
+
+/* After a thread was parked: what the others see must be in order, now and once it goes on. */
+static void check_parked(void)
+{
+	const unsigned count = history.count;
+	unsigned value[KEYS_MAX];
+
+	find_all(value);
+	check_linearizable();
+	scenario->subject->check(value, false);
+	history.count = count; /* the observer's calls would only be in the way */
+	schedule_unpark();
+}
+
+static void reset(void)
+{
+	memset(&history, 0, sizeof history);
+	memset(initial, 0, sizeof initial);
+	memset(version_of, 0, sizeof version_of);
+	memset(last_seen, 0, sizeof last_seen);
+	value_count = 0;
+	arena_reset();
+}
+
+static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing_allocation)
+{
+	unsigned value[KEYS_MAX];
+	bool parked;
+
+	reset();
+	scenario->subject->create(scenario->variant, seed);
+	do_before();
+	arena_fail_at(failing_allocation);
+	parked = schedule_run(thread_count, thread_body, strategy) == SCHEDULE_PARKED;
+	arena_fail_at(0);
+	if (parked)
+		check_parked();
+	find_all(value);
+	check_linearizable();
+	scenario->subject->check(value, true);
+	scenario->subject->destroy();
+	if (arena_live_blocks() != 0)
+		report_failure("%u blocks were never given back: %s", arena_live_blocks(), arena_first_live());
+	return parked;
+}
+
+bool run_once(const struct strategy *strategy, uint64_t seed)
+{
+	struct draw draw;
+	unsigned failing = 0;
+
+	/* One run in eight lacks memory once. */
+	draw_init(&draw, seed ^ UINT64_C(0xa110c));
+	if (scenario->subject->survives_faults && draw_below(&draw, 8) == 0)
+		failing = 1 + (unsigned)draw_below(&draw, 8);
+	return run(strategy, seed, failing);
+}
+
+bool run_once_without_faults(const struct strategy *strategy, uint64_t seed)
+{
+	return run(strategy, seed, 0);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Debug builds have lines of two slots. A table of 1 bit has two buckets; keys lie mostly in one of them, so three keys
+ * overflow into a second line. Values and places of keys: see subject_map.c. */
+#define PLAIN SCENARIO_PLAIN
+#define RECLAIMS SCENARIO_RECLAIMS
+#define PLANTED SCENARIO_PLANTED
+
+const struct scenario scenarios[] = {
+	/* ---- two writers, one bucket */
+	{ "insert-insert", PLAIN, &subject_map, 1, "", { "put a; find a", "put a; find a" } },
+	{ "add-add-delete", PLAIN, &subject_map, 1, "", { "add a", "add a; delete a", "delete a; find a" } },
+	{ "insert-other-keys", PLAIN, &subject_map, 1, "put a", { "put b; find c", "put c; find b" } },
+	{ "insert-overflow", PLAIN, &subject_map, 1, "put a; put b", { "put c; find d", "put d; find c" } },
+	{ "insert-delete", PLAIN, &subject_map, 1, "put a", { "put b; put a", "delete a; find b" } },
+	{ "replace-delete", PLAIN, &subject_map, 1, "put a", { "replace a; find a", "delete a; find a" } },
+	{ "put-put-find", PLAIN, &subject_map, 1, "", { "put a", "put a", "find a; find a" } },
+	{ "slot-reuse", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put c", "find a; find b; find c", "put a" } },
+	{ "swap-swap", PLAIN, &subject_map, 1, "put a", { "cas a; find a", "cas a; find a" } },
+	{ "swap-delete-if", PLAIN, &subject_map, 1, "put a", { "cas a; cas a", "delete_if a; add a", "find a; find a" } },
+	{ "helper-late", PLAIN, &subject_map, 1, "", { "put a; delete a", "put b; delete b", "put c; find a; find b" } },
+	{ "helper-late-same", PLAIN, &subject_map, 1, "", { "put a; delete a", "put b; put a", "find a; delete a" } },
+	{ "unlink-busy", PLAIN, &subject_map, 1, "", { "put a", "delete a; put b", "put a; delete a" } },
+	{ "replace-busy", PLAIN, &subject_map, 1, "", { "put a", "put a; put b", "find a; replace a" } },
+	{ "cross-finds", PLAIN, &subject_map, 1, "", { "put a; find b", "put b; find a" } },
+	{ "churn", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put a; delete a", "delete b; put a; put b", "find a; find b; find a" } },
+	{ "clear-put", PLAIN, &subject_map, 1, "put a; put b; put c", { "clear", "put a; put d", "find a; delete b" } },
+	{ "reclaimer", RECLAIMS, &subject_map, 1, "put a; put b", { "delete a; put a", "find a; put b; find a", "reclaim; reclaim" } },
+
+	/* ---- against growth, 2 to 4 buckets */
+	{ "insert-insert-grow", PLAIN, &subject_map, 1, "put b", { "put a; find a", "put a; find b", "grow" } },
+	{ "insert-overflow-grow", PLAIN, &subject_map, 1, "put a; put b", { "put c; find d", "put d; find c", "grow" } },
+	{ "insert-delete-grow", PLAIN, &subject_map, 1, "put a; put b", { "put c; put a", "delete a; find c", "grow" } },
+	{ "replace-delete-grow", PLAIN, &subject_map, 1, "put a", { "replace a; find a", "delete a; find a", "grow" } },
+	{ "swap-swap-grow", PLAIN, &subject_map, 1, "put a", { "cas a; find a", "cas a; delete_if a", "grow" } },
+	{ "slot-reuse-grow", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put c", "find a; find c; find b", "grow" } },
+	{ "cross-finds-grow", PLAIN, &subject_map, 1, "", { "put a; find b", "put b; find a", "grow" } },
+	{ "helper-late-grow", PLAIN, &subject_map, 1, "", { "put a; delete a", "put b; put c", "grow" } },
+	{ "clear-put-grow", PLAIN, &subject_map, 1, "put a; put b; put c", { "clear", "put a; put d", "grow" } },
+	{ "put-grow-twice", PLAIN, &subject_map, 1, "put a; put b", { "put c; find a", "delete b; find c", "grow; grow" } },
+	{ "two-growers", PLAIN, &subject_map, 1, "put a; put b; put c", { "put a; find b", "grow", "grow" } },
+	{ "writers-migrate", PLAIN, &subject_map, 1, "put a; put b; put c", { "begin_grow; put d", "delete a; put b", "find c; put a" } },
+	{ "reclaimer-grow", RECLAIMS, &subject_map, 1, "put a; put b; put c", { "delete a; find b; put a", "find a; put c; find b", "grow; reclaim" } },
+
+	/* ---- against shrinking, 4 to 2 buckets */
+	{ "insert-insert-shrink", PLAIN, &subject_map, 2, "put b", { "put a; find a", "put a; find b", "shrink" } },
+	{ "insert-overflow-shrink", PLAIN, &subject_map, 2, "put a; put b", { "put c; find d", "put d; find c", "shrink" } },
+	{ "insert-delete-shrink", PLAIN, &subject_map, 2, "put a; put b", { "put c; put a", "delete a; find c", "shrink" } },
+	{ "replace-delete-shrink", PLAIN, &subject_map, 2, "put a", { "replace a; find a", "delete a; find a", "shrink" } },
+	{ "swap-swap-shrink", PLAIN, &subject_map, 2, "put a", { "cas a; find a", "cas a; delete_if a", "shrink" } },
+	{ "slot-reuse-shrink", PLAIN, &subject_map, 2, "put a; put b", { "delete a; put c", "find a; find c; find b", "shrink" } },
+	{ "clear-put-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "clear", "put a; put d", "shrink" } },
+	{ "two-shrinkers", PLAIN, &subject_map, 2, "put a; put b; put c", { "put a; find b", "shrink", "shrink" } },
+	{ "writers-unite", PLAIN, &subject_map, 2, "put a; put b; put c", { "begin_shrink; put d", "delete a; put b", "find c; put a" } },
+	{ "shrink-grow", PLAIN, &subject_map, 2, "put a; put b; put c", { "put a; find b", "delete c; put d", "shrink; grow" } },
+	{ "reclaimer-shrink", RECLAIMS, &subject_map, 2, "put a; put b; put c", { "delete a; find b; put a", "find a; put c; find b", "shrink; reclaim" } },
+	/* ---- growing with new tags, 32 to 64 buckets: by the writers alone, a whole sweep would be long */
+	{ "new-tags", PLAIN, &subject_map, 5, "put a; put b; put c", { "begin_grow; put d; delete d", "delete a; put b", "find c; put a" } },
+
+	/* ---- the explorer itself: a correct toy, and bugs that it must find (toys/snapshot.c) */
+	{ "toy-correct", PLAIN, &subject_toy, 0, "put a", { "put b; delete a", "put a; find b", "find a; find b" } },
+	{ "toy-lost-update", PLANTED, &subject_toy, 1, "", { "put a; find a", "put b; find b" } },
+	{ "toy-free-early", PLANTED, &subject_toy, 2, "put a", { "put b", "find a" } },
+	{ "toy-retire-early", PLANTED, &subject_toy, 3, "put a", { "put b; put c", "find a; find a; find a", "find b" } },
+	{ "toy-in-place", PLANTED, &subject_toy, 4, "put a; put b", { "delete b", "find b; find b; find b" } },
+	{ "toy-lock", PLANTED, &subject_toy, 5, "", { "put a", "put b" } },
+	{ "toy-weak", PLANTED, &subject_toy, 6, "", { "put a", "find a" } },
+	{ "toy-leak", PLANTED, &subject_toy, 7, "put a", { "put a", "put a" } },
+};
+const unsigned scenario_count = sizeof scenarios / sizeof scenarios[0];
+
+const struct scenario *scenario_named(const char *name)
+{
+	for (unsigned i = 0; i < scenario_count; i++)
+		if (strcmp(scenarios[i].name, name) == 0)
+			return &scenarios[i];
+	return NULL;
+}
+
+static void bad_script(const char *script, const char *at)
+{
+	fprintf(stderr, "explorer: script \"%s\" cannot be read at \"%s\"\n", script, at);
+	exit(2);
+}
+
+unsigned scenario_parse(const char *script, struct event calls[], unsigned count, unsigned max)
+{
+	const char *at = script;
+
+	while (*at != '\0') {
+		size_t length = strcspn(at, " ;");
+		enum verb verb = 0;
+
+		while (verb < VERBS && (strlen(verb_name(verb)) != length || strncmp(verb_name(verb), at, length) != 0))
+			verb++;
+		if (verb == VERBS || count == max)
+			bad_script(script, at);
+		calls[count] = (struct event){ .verb = verb };
+		at += length;
+		if (verb_has_key(verb)) {
+			if (at[0] != ' ' || at[1] < 'a' || at[1] >= 'a' + (int)KEYS_MAX)
+				bad_script(script, at);
+			calls[count].key = (unsigned)(at[1] - 'a');
+			at += 2;
+		}
+		count++;
+		at += strspn(at, "; ");
+	}
+	return count;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A structure that can be explored: the map, or a toy with a planted bug that shows that the explorer finds it.
+ *
+ * All its memory comes from the arena. All functions but apply() run outside the schedule, one at a time, between the
+ * threads' steps.
+ */
+#ifndef EXPLORER_SUBJECT_H
+#define EXPLORER_SUBJECT_H
+
+#include "history.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct subject {
+	/* A fresh one. variant: the scenario's; seed: decides where keys lie. */
+	void (*create)(unsigned variant, uint64_t seed);
+	/* Do one call as the running thread, with its own read section, and write its outcome into the event. `expected` is the
+	 * version that event->expected stands for. */
+	void (*apply)(struct event *event, uint64_t expected);
+	/* A chance to reclaim: what was retired, and has had its grace period. */
+	void (*collect)(void);
+	/* Report a failure if anything is wrong with the structure, which holds exactly the values value[k] (0: absent).
+	 * quiet: every call has returned. */
+	void (*check)(const unsigned value[KEYS_MAX], bool quiet);
+	/* Give everything back. */
+	void (*destroy)(void);
+	/* Its calls return -ENOMEM when an allocation fails. */
+	bool survives_faults;
+};
+
+extern const struct subject subject_map, subject_toy;
+
+/* The bytes of keys and values that subjects store, so that a torn or mistaken one is seen. */
+#define CONTENT_SIZE_MAX 40u
+struct content {
+	size_t size;
+	unsigned char bytes[CONTENT_SIZE_MAX];
+};
+void content_of_key(struct content *content, unsigned key);
+void content_of_value(struct content *content, unsigned key, unsigned value);
+/* The value that the bytes say; a failure if they say it wrongly, or of another key. */
+unsigned content_value(unsigned key, const void *bytes, size_t size);
+
+#endif
