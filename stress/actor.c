@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "actor.h"
+
+#include "harness/payload.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+struct key {
+	size_t size;
+	unsigned char bytes[ACTOR_KEY_MAX];
+};
+
+/* The size follows from the number, the number stands first, so keys are distinct. */
+static void key_make(struct key *key, uint64_t number)
+{
+	static const unsigned char sizes[] = { 8, 8, 12, 16, 16, 21, 40, ACTOR_KEY_MAX };
+	uint64_t fill = rng_mix(number + 1);
+
+	key->size = sizes[fill % sizeof sizes];
+	memcpy(key->bytes, &number, 8);
+	memset(key->bytes + 8, (int)(fill >> 56), key->size - 8);
+}
+
+/* Mostly small; one in 64 too large for an allocator of small blocks. */
+static size_t value_size(uint64_t key, uint64_t number)
+{
+	uint64_t h = rng_mix(rng_mix(key) + number);
+
+	if (h % 64 == 0)
+		return ACTOR_VALUE_MAX - (h >> 8) % 900;
+	return PAYLOAD_SIZE_MIN + (h >> 8) % 48;
+}
+
+void actor_init(struct actor *me, struct run *run, uint64_t stream)
+{
+	memset(me, 0, sizeof *me);
+	me->run = run;
+	rng_init_stream(&me->rng, run->settings->seed, (uint64_t)run->round << 32 | stream);
+}
+
+bool actor_stopping(const struct actor *me)
+{
+	return me->member && team_stopping(me->member);
+}
+
+void actor_turn(struct actor *me)
+{
+	/* relaxed: a statistic, written by this thread alone. */
+	uint64_t n = atomic_load_explicit(&me->tally->operations, memory_order_relaxed);
+
+	atomic_store_explicit(&me->tally->operations, n + 1, memory_order_relaxed);
+	flavor_quiescent(me->run->flavor);
+}
+
+void actor_yield(struct actor *me)
+{
+	flavor_offline(me->run->flavor);
+	sched_yield();
+	flavor_online(me->run->flavor);
+}
+
+void actor_breathe(struct actor *me, const struct rcumap *map)
+{
+	if (++me->breaths % 64 != 0)
+		return;
+	while (!actor_stopping(me) && run_stats(me->run, map).retired_pending > RUN_PENDING_MAX)
+		actor_yield(me);
+}
+
+void actor_demand(const struct actor *me, const char *what, uint64_t key, int got, int want)
+{
+	if (got != want)
+		violation(me->run, "%s of key %ju returned %d, not %d", what, (uintmax_t)key, got, want);
+}
+
+/* ------------------------------------------------------------------ what is found */
+
+static void verify_value(const struct actor *me, const char *when, uint64_t key, const void *value, size_t size,
+			 uint64_t *number)
+{
+	enum payload_verdict verdict = payload_verify(value, size, key, number);
+
+	if (verdict != PAYLOAD_OK)
+		violation(me->run, "key %ju has a value of %zu bytes that is %s, %s", (uintmax_t)key, size,
+			  payload_verdict_name(verdict), when);
+	if (size != value_size(key, *number))
+		violation(me->run, "key %ju has a value of %zu bytes, its number %ju means %zu, %s", (uintmax_t)key, size,
+			  (uintmax_t)*number, value_size(key, *number), when);
+}
+
+static struct sight look(const struct actor *me, const char *when, uint64_t key, const struct rcumap_entry *entry)
+{
+	struct sight sight = { .entry = entry, .key = key };
+	struct key k;
+
+	key_make(&k, key);
+	if (rcumap_entry_key_size(entry) != k.size || memcmp(rcumap_entry_key(entry), k.bytes, k.size) != 0)
+		violation(me->run, "the entry of key %ju has another key, %s", (uintmax_t)key, when);
+	verify_value(me, when, key, rcumap_entry_value(entry), rcumap_entry_value_size(entry), &sight.number);
+	sight.version = rcumap_entry_version(entry);
+	if (sight.version == 0)
+		violation(me->run, "the entry of key %ju has version 0, %s", (uintmax_t)key, when);
+	return sight;
+}
+
+/* A version seen before must stand for the same value. */
+static void verify_version(struct actor *me, const struct rcumap *map, const struct sight *sight)
+{
+	size_t i = rng_mix(sight->version) % ACTOR_VERSIONS;
+	const struct sight *before = &me->versions[i].sight;
+
+	if (me->versions[i].map == map && before->version == sight->version &&
+	    (before->key != sight->key || before->number != sight->number))
+		violation(me->run, "version %ju was used twice: key %ju number %ju, then key %ju number %ju",
+			  (uintmax_t)sight->version, (uintmax_t)before->key, (uintmax_t)before->number,
+			  (uintmax_t)sight->key, (uintmax_t)sight->number);
+	me->versions[i].map = map;
+	me->versions[i].sight = *sight;
+}
+
+void section_open(struct actor *me, struct rcumap *map)
+{
+	rcumap_read_lock(map);
+	me->map = map;
+	me->sights = 0;
+}
+
+const struct sight *section_find(struct actor *me, uint64_t key)
+{
+	struct sight *sight = &me->sight[me->sights % ACTOR_SIGHTS];
+	const struct rcumap_entry *entry;
+	struct key k;
+
+	key_make(&k, key);
+	entry = rcumap_find(me->map, k.bytes, k.size);
+	if (!entry)
+		return NULL;
+	*sight = look(me, "when found", key, entry);
+	verify_version(me, me->map, sight);
+	me->sights++;
+	return sight;
+}
+
+void section_close(struct actor *me)
+{
+	for (unsigned i = 0; i < me->sights && i < ACTOR_SIGHTS; i++) {
+		const struct sight *then = &me->sight[i];
+		struct sight now = look(me, "at the end of the section it was found in", then->key, then->entry);
+
+		if (now.number != then->number || now.version != then->version)
+			violation(me->run, "the entry of key %ju changed within a section: number %ju version %ju, then %ju %ju",
+				  (uintmax_t)then->key, (uintmax_t)then->number, (uintmax_t)then->version,
+				  (uintmax_t)now.number, (uintmax_t)now.version);
+	}
+	rcumap_read_unlock(me->map);
+	me->map = NULL;
+}
+
+bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct sight *sight)
+{
+	unsigned char value[ACTOR_VALUE_MAX];
+	bool roomy = rng_below(&me->rng, 8) != 0;
+	size_t size = 0;
+	struct key k;
+	int r;
+
+	*sight = (struct sight){ .key = key };
+	key_make(&k, key);
+	r = rcumap_get(map, k.bytes, k.size, value, roomy ? sizeof value : PAYLOAD_SIZE_MIN - 1, &size, &sight->version);
+	if (r == -ENOENT)
+		return false;
+	if (!roomy) {
+		actor_demand(me, "get with a small buffer", key, r, -ENOBUFS);
+		r = rcumap_get(map, k.bytes, k.size, value, sizeof value, &size, &sight->version);
+		if (r == -ENOENT)
+			return false;
+	}
+	actor_demand(me, "get", key, r, 0);
+	verify_value(me, "copied by get", key, value, size, &sight->number);
+	verify_version(me, map, sight);
+	return true;
+}
+
+/* ------------------------------------------------------------------ what is written */
+
+/* With good input and enough memory there are no other outcomes; 0 stands for "none" as well. */
+static int verify_outcome(const struct actor *me, const char *what, uint64_t key, int got, int refusal, int other)
+{
+	if (got != 0 && got != refusal && got != other)
+		violation(me->run, "%s of key %ju returned %d", what, (uintmax_t)key, got);
+	return got;
+}
+
+int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number, uint64_t expected,
+		uint64_t *version)
+{
+	unsigned char value[ACTOR_VALUE_MAX];
+	size_t size = value_size(key, number);
+	struct key k;
+
+	key_make(&k, key);
+	payload_fill(value, size, key, number);
+	switch (verb) {
+	case VERB_PUT:
+		return verify_outcome(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, version), 0, 0);
+	case VERB_ADD:
+		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, version), -EEXIST, 0);
+	case VERB_REPLACE:
+		return verify_outcome(me, "replace", key, rcumap_replace(map, k.bytes, k.size, value, size, version),
+				      -ENOENT, 0);
+	case VERB_SWAP:
+		return verify_outcome(me, "compare_and_swap", key,
+				      rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size, version),
+				      -ENOENT, -ESTALE);
+	}
+	violation(me->run, "verb %d does not exist", verb);
+}
+
+int actor_delete(struct actor *me, struct rcumap *map, uint64_t key)
+{
+	struct key k;
+
+	key_make(&k, key);
+	return verify_outcome(me, "delete", key, rcumap_delete(map, k.bytes, k.size), -ENOENT, 0);
+}
+
+int actor_delete_if(struct actor *me, struct rcumap *map, uint64_t key, uint64_t expected)
+{
+	struct key k;
+
+	key_make(&k, key);
+	return verify_outcome(me, "delete_if", key, rcumap_delete_if(map, k.bytes, k.size, expected), -ENOENT, -ESTALE);
+}
