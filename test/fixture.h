@@ -21,6 +21,7 @@
 #include <rcumap.h>
 
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Random sequences of all verbs against a plain array: every result, every value and every version must be what the
+ * array says. Over few keys, so that each meets every other; with hashes so weak that chains and whole classes of keys
+ * collide; and over many keys, so that the table grows and shrinks meanwhile.
+ */
+#include "checked_allocator.h"
+#include "fixture.h"
+
+static uint64_t seed;
+
+/* ------------------------------------------------------------------------------------------------ hashes */
+
+static uint64_t number_of(const void *key)
+{
+	const unsigned char *bytes = key;
+	uint64_t number = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+static uint64_t hash_number(void *ctx, const void *key, size_t key_size)
+{
+	(void)ctx;
+	(void)key_size;
+	return number_of(key);
+}
+
+static uint64_t hash_high_bits(void *ctx, const void *key, size_t key_size)
+{
+	(void)ctx;
+	(void)key_size;
+	return number_of(key) << 56;
+}
+
+static uint64_t hash_four_values(void *ctx, const void *key, size_t key_size)
+{
+	(void)ctx;
+	(void)key_size;
+	return number_of(key) % 4;
+}
+
+static uint64_t hash_constant(void *ctx, const void *key, size_t key_size)
+{
+	(void)ctx;
+	(void)key;
+	(void)key_size;
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ the model */
+
+struct slot {
+	uint64_t version; /* 0: absent */
+	uint64_t stale;   /* a version that the key had before, or 0 */
+	uint64_t turn;    /* what its payload says */
+	size_t size;
+};
+
+struct model {
+	struct rcumap *map;
+	struct slot *slots;
+	uint64_t keys, entries;
+	uint64_t inserted, replaced, deleted;
+	uint64_t wrong; /* results that differ from the model's */
+	uint64_t *versions, versions_count; /* all that were given */
+	bool may_overflow;
+	uint64_t overflows;
+};
+
+static void differs(struct model *m, const char *what, uint64_t number, long long got, long long want)
+{
+	if (m->wrong++ < 5)
+		diag("%s of key %llu: got %lld, want %lld", what, (unsigned long long)number, got, want);
+}
+
+/* What a store should return before it stores. */
+static int store_verdict(const struct slot *slot, unsigned verb, uint64_t expected)
+{
+	switch (verb) {
+	case 0:
+		return 0;
+	case 1:
+		return slot->version ? -EEXIST : 0;
+	case 2:
+		return slot->version ? 0 : -ENOENT;
+	default:
+		return !slot->version ? -ENOENT : slot->version == expected ? 0 : -ESTALE;
+	}
+}
+
+static void model_store(struct model *m, struct rng *rng, uint64_t turn)
+{
+	static const char *const names[] = { "put", "add", "replace", "compare_and_swap" };
+	uint64_t number = rng_below(rng, m->keys), version = 0, expected;
+	struct slot *slot = &m->slots[number];
+	unsigned char key[FIXTURE_KEY_MAX], value[FIXTURE_VALUE_MAX];
+	size_t key_size = fixture_key(number, key), size = 24 + rng_below(rng, sizeof value - 23);
+	unsigned verb = (unsigned)rng_below(rng, 4);
+	int want, got;
+
+	expected = rng_below(rng, 4) ? slot->version : rng_below(rng, 2) ? slot->stale : slot->version + 1;
+	want = store_verdict(slot, verb, expected);
+	payload_fill(value, size, number, turn);
+	if (verb == 0)
+		got = rcumap_put(m->map, key, key_size, value, size, &version);
+	else if (verb == 1)
+		got = rcumap_add(m->map, key, key_size, value, size, &version);
+	else if (verb == 2)
+		got = rcumap_replace(m->map, key, key_size, value, size, &version);
+	else
+		got = rcumap_compare_and_swap(m->map, key, key_size, expected, value, size, &version);
+	if (got == -EOVERFLOW && m->may_overflow && !slot->version && verb < 2) {
+		m->overflows++;
+		return;
+	}
+	if (got != want || (got == 0) != (version != 0))
+		differs(m, names[verb], number, got, want);
+	if (got != 0)
+		return;
+	m->versions[m->versions_count++] = version;
+	m->entries += !slot->version;
+	m->inserted += !slot->version;
+	m->replaced += slot->version != 0;
+	*slot = (struct slot){ version, slot->version ? slot->version : slot->stale, turn, size };
+}
+
+static void model_remove(struct model *m, struct rng *rng)
+{
+	uint64_t number = rng_below(rng, m->keys);
+	struct slot *slot = &m->slots[number];
+	unsigned char key[FIXTURE_KEY_MAX];
+	size_t key_size = fixture_key(number, key);
+	int want = slot->version ? 0 : -ENOENT, got;
+
+	if (rng_below(rng, 2)) {
+		got = rcumap_delete(m->map, key, key_size);
+	} else {
+		uint64_t expected = rng_below(rng, 4) ? slot->version : rng_below(rng, 2) ? slot->stale : 1;
+
+		if (slot->version && slot->version != expected)
+			want = -ESTALE;
+		got = rcumap_delete_if(m->map, key, key_size, expected);
+	}
+	if (got != want)
+		differs(m, "delete", number, got, want);
+	if (got == 0) {
+		m->entries--;
+		m->deleted++;
+		slot->stale = slot->version;
+		slot->version = 0;
+	}
+}
+
+/* Compares what the map says of a key with the model, by find and by get. */
+static void model_read(struct model *m, uint64_t number)
+{
+	const struct slot *slot = &m->slots[number];
+	unsigned char key[FIXTURE_KEY_MAX], value[FIXTURE_VALUE_MAX];
+	size_t key_size = fixture_key(number, key);
+
+	if (!slot->version) {
+		if (!fixture_lacks(m->map, key, key_size))
+			differs(m, "find", number, 0, -ENOENT);
+		return;
+	}
+	payload_fill(value, slot->size, number, slot->turn);
+	if (!fixture_holds(m->map, key, key_size, value, slot->size, slot->version))
+		differs(m, "find", number, -ENOENT, 0);
+}
+
+static void model_compare(struct model *m)
+{
+	for (uint64_t i = 0; i < m->keys; i++)
+		model_read(m, i);
+	if (rcumap_count(m->map) != m->entries)
+		differs(m, "count", 0, (long long)rcumap_count(m->map), (long long)m->entries);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t repeated_versions(struct model *m)
+{
+	uint64_t repeated = 0;
+
+	qsort(m->versions, m->versions_count, sizeof m->versions[0], by_value);
+	for (uint64_t i = 1; i < m->versions_count; i++)
+		repeated += m->versions[i] == m->versions[i - 1];
+	return repeated;
+}
+
+/* A sequence: stores are frequent in every other wave and deletions in between, so that the map fills and empties. */
+static void play(struct model *m, struct rng *rng, uint64_t turns, uint64_t wave)
+{
+	for (uint64_t t = 0; t < turns; t++) {
+		uint64_t stores = t / wave % 2 == 0 ? 70 : 3, dice = rng_below(rng, 100);
+
+		if (dice < stores)
+			model_store(m, rng, t);
+		else if (dice < 90)
+			model_remove(m, rng);
+		else if (dice < 99)
+			model_read(m, rng_below(rng, m->keys));
+		else if (rng_below(rng, turns) < 3) {
+			if (rcumap_clear(m->map) != 0)
+				differs(m, "clear", 0, -1, 0);
+			m->deleted += m->entries;
+			m->entries = 0;
+			for (uint64_t i = 0; i < m->keys; i++) {
+				m->slots[i].stale = m->slots[i].version ? m->slots[i].version : m->slots[i].stale;
+				m->slots[i].version = 0;
+			}
+		}
+		if (t % 64 == 0)
+			flavor_quiescent(fixture_flavor);
+		if (m->keys <= 64 && t % 4096 == 0)
+			model_compare(m);
+	}
+}
+
+static bool has_shrunk(void *map)
+{
+	return fixture_stats(map).shrunk > 0;
+}
+
+static void run(const struct rcumap_options *given, bool may_overflow, uint64_t keys, uint64_t turns,
+			       uint64_t wave, const char *name)
+{
+	struct fault_allocator allocator;
+	struct rcumap_options options = *given;
+	struct model m;
+	struct rng rng;
+	struct rcumap_stats stats;
+
+	fault_init(&allocator);
+	options.allocator = fault_allocator(&allocator);
+	memset(&m, 0, sizeof m);
+	m.keys = keys;
+	m.may_overflow = may_overflow;
+	m.slots = calloc(keys, sizeof m.slots[0]);
+	m.versions = malloc((turns + 1) * sizeof m.versions[0]);
+	m.map = fixture_map(&options);
+	rng_init_stream(&rng, seed, keys);
+
+	play(&m, &rng, turns, wave);
+	model_compare(&m);
+	if (keys > 64 && !may_overflow)
+		ok(fixture_eventually(has_shrunk, m.map) && fixture_stats(m.map).grown > 0,
+		   "%s: %s, %llu keys: the table grew and shrank meanwhile", fixture_name(), name,
+		   (unsigned long long)keys);
+	rcumap_barrier(m.map);
+	stats = fixture_stats(m.map);
+	is_int(m.wrong, 0, "%s: %s, %llu keys: every result is the model's", fixture_name(), name,
+	       (unsigned long long)keys);
+	ok(stats.entries == m.entries && stats.inserted == m.inserted && stats.replaced == m.replaced &&
+		   stats.deleted == m.deleted && stats.retired_pending == 0 &&
+		   stats.reclaimed == m.replaced + m.deleted,
+	   "%s: %s, %llu keys: so are the counters", fixture_name(), name, (unsigned long long)keys);
+	is_int(repeated_versions(&m), 0, "%s: %s, %llu keys: no version was given twice", fixture_name(), name,
+	       (unsigned long long)keys);
+	if (m.overflows)
+		diag("%llu inserts were refused: chain full", (unsigned long long)m.overflows);
+	fixture_destroy(m.map);
+	ok(fault_settled(&allocator), "%s: %s, %llu keys: every byte is given back", fixture_name(), name,
+	   (unsigned long long)keys);
+	free(m.slots);
+	free(m.versions);
+}
+
+static struct rcumap_options with_hash(rcumap_hash_fn *hash)
+{
+	struct rcumap_options options;
+
+	memset(&options, 0, sizeof options);
+	options.hash = hash;
+	return options;
+}
+
+static void test(void)
+{
+	static const uint64_t few[] = { 1, 2, 3, 7, 16, 64 };
+	const uint64_t turns = fixture_scaled(40000, 4000), many = fixture_scaled(100000, 10000);
+	struct rcumap_options plain = with_hash(NULL), number = with_hash(hash_number), high = with_hash(hash_high_bits),
+			      four = with_hash(hash_four_values), constant = with_hash(hash_constant);
+
+	for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
+		run(&plain, false, few[i], turns, 1000, "default hash");
+		run(&four, false, few[i], turns, 1000, "hash of four values");
+		run(&constant, few[i] > 16, few[i], turns, 1000, "constant hash");
+	}
+	run(&number, false, 64, turns, 1000, "the number itself as hash");
+	run(&high, false, 64, turns, 1000, "hash of high bits alone");
+	/* Beyond what a chain can hold: refused, and refused rightly. */
+	run(&constant, true, 2000, turns * 2, 4000, "constant hash");
+
+	run(&plain, false, many, many * 8, many * 4, "default hash");
+	run(&number, false, many, many * 8, many * 4, "the number itself as hash");
+}
+
+int main(int argc, char **argv)
+{
+	seed = fixture_seed(argc, argv);
+	fixture_each_flavor(test);
+	return tap_done();
+}
