@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "run.h"
+
+#include "clock.h"
+#include "payload.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static _Noreturn void fail(const struct run *run, const char *what, uint64_t id, const char *why)
+{
+	fprintf(stderr, "\n%s: %s of pair %" PRIu64 ": %s\n", run->subject->name, what, id, why);
+	exit(1);
+}
+
+struct run run_create(const struct subject *subject)
+{
+	struct run run = { subject, subject->create() };
+
+	if (!run.map) {
+		fprintf(stderr, "%s: cannot create a map\n", subject->name);
+		exit(2);
+	}
+	return run;
+}
+
+void run_destroy(struct run *run)
+{
+	run->subject->destroy(run->map);
+	run->map = NULL;
+}
+
+struct worker *workers_create(unsigned threads, uint64_t seed)
+{
+	struct worker *workers = aligned_alloc(_Alignof(struct worker), threads * sizeof *workers);
+
+	if (!workers) {
+		fprintf(stderr, "no memory for %u threads\n", threads);
+		exit(2);
+	}
+	memset(workers, 0, threads * sizeof *workers);
+	for (unsigned i = 0; i < threads; i++)
+		rng_init_stream(&workers[i].rng, seed, i);
+	return workers;
+}
+
+uint64_t workers_done(const struct worker *workers, unsigned threads)
+{
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < threads; i++)
+		done += atomic_load_explicit(&workers[i].done, memory_order_relaxed);
+	return done;
+}
+
+double workers_seconds(const struct worker *workers, unsigned threads)
+{
+	uint64_t start = UINT64_MAX, finish = 0;
+
+	for (unsigned i = 0; i < threads; i++) {
+		if (workers[i].start_ns < start)
+			start = workers[i].start_ns;
+		if (workers[i].finish_ns > finish)
+			finish = workers[i].finish_ns;
+	}
+	return (double)(finish - start) / 1e9;
+}
+
+void worker_begin(const struct run *run, struct worker *w)
+{
+	run->subject->thread_enter();
+	w->start_ns = now_ns();
+}
+
+void worker_end(const struct run *run, struct worker *w)
+{
+	w->finish_ns = now_ns();
+	run->subject->thread_leave();
+}
+
+static void check(const struct run *run, uint64_t id, const void *value, size_t size)
+{
+	enum payload_verdict verdict = payload_verify(value, size, id, NULL);
+
+	if (verdict != PAYLOAD_OK)
+		fail(run, "value", id, payload_verdict_name(verdict));
+}
+
+bool run_get(const struct run *run, uint64_t id, void *buffer, size_t buffer_size, size_t *value_size)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	int error;
+
+	pair_key(key, id);
+	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, value_size);
+	if (error == -ENOENT)
+		return false;
+	if (error)
+		fail(run, "get", id, strerror(-error));
+	check(run, id, buffer, *value_size);
+	return true;
+}
+
+bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	size_t size;
+	uint64_t start;
+	int error;
+
+	pair_key(key, id);
+	start = ticks_now();
+	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, &size);
+	histogram_add(&w->get, ticks_to_ns(ticks_now() - start));
+	if (error == -ENOENT) {
+		w->misses++;
+		return false;
+	}
+	if (error)
+		fail(run, "get", id, strerror(-error));
+	check(run, id, buffer, size);
+	w->hits++;
+	w->served_bytes += size;
+	return true;
+}
+
+void run_put_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t size, uint64_t number)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	uint64_t start;
+	int error;
+
+	pair_key(key, id);
+	payload_fill(buffer, size, id, number);
+	start = ticks_now();
+	error = run->subject->put(run->map, key, sizeof key, buffer, size);
+	histogram_add(&w->put, ticks_to_ns(ticks_now() - start));
+	if (error)
+		fail(run, "put", id, strerror(-error));
+}
+
+void run_delete_timed(const struct run *run, struct worker *w, uint64_t id)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	uint64_t start;
+	int error;
+
+	pair_key(key, id);
+	start = ticks_now();
+	error = run->subject->delete(run->map, key, sizeof key);
+	histogram_add(&w->delete, ticks_to_ns(ticks_now() - start));
+	if (error)
+		fail(run, "delete", id, strerror(-error));
+}
+
+void run_lost(const struct run *run, uint64_t id)
+{
+	fail(run, "get", id, "lost: it was stored and never deleted");
+}
+
+void run_expect_count(const struct run *run, uint64_t count)
+{
+	uint64_t got = run->subject->count(run->map);
+
+	if (got == count)
+		return;
+	fprintf(stderr, "\n%s: holds %" PRIu64 " entries, must hold %" PRIu64 "\n", run->subject->name, got, count);
+	exit(1);
+}

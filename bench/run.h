@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file run.h
+ * One map under measurement, one thread that works on it, and the timed, checked operations of such a thread.
+ *
+ * A wrong value, a lost key or an operation that fails ends the program with a message: no figure is printed of a
+ * map that does not work.
+ */
+#ifndef BENCH_RUN_H
+#define BENCH_RUN_H
+
+#include "histogram.h"
+#include "pair.h"
+#include "random.h"
+#include "subject.h"
+#include "team.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/** After so many operations a worker pauses: looks whether to stop, and lets the subject have its quiescent state. */
+#define RUN_BATCH 64u
+/** A phase that lasts longer than this many seconds hangs. */
+#define RUN_WATCHDOG_S 300u
+
+/** A subject with one map of it. */
+struct run {
+	const struct subject *subject;
+	void *map;
+};
+
+/** What one thread did. On lines of its own. */
+struct worker {
+	/* Relaxed: only the progress line reads it while it moves. */
+	_Alignas(64) atomic_uint_fast64_t done;
+	uint64_t hits, misses;          /* of gets */
+	uint64_t served_bytes;          /* copied out by gets */
+	uint64_t start_ns, finish_ns;   /* when its work began and ended */
+	struct rng rng;
+	struct histogram get, put, delete;
+};
+
+/** A fresh map, or the end of the program. */
+struct run run_create(const struct subject *subject);
+void run_destroy(struct run *run);
+
+/** `threads` workers, all zero, generators started from the seed. */
+struct worker *workers_create(unsigned threads, uint64_t seed);
+/** The sum of what they have done so far. */
+uint64_t workers_done(const struct worker *workers, unsigned threads);
+/** First start to last finish. */
+double workers_seconds(const struct worker *workers, unsigned threads);
+
+/** Enter the subject and start the worker's time; and the other way round. */
+void worker_begin(const struct run *run, struct worker *w);
+void worker_end(const struct run *run, struct worker *w);
+/** Between two batches. */
+static inline void worker_pause(const struct run *run, struct worker *w, uint64_t operations)
+{
+	atomic_fetch_add_explicit(&w->done, operations, memory_order_relaxed);
+	run->subject->thread_pause();
+}
+
+/** Get pair `id` into `buffer` and check what comes: true if it was there. Not timed. */
+bool run_get(const struct run *run, uint64_t id, void *buffer, size_t buffer_size, size_t *value_size);
+/** The same, timed into w->get: the call only, neither making the key nor checking the value. */
+bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size);
+/** Store pair `id` with `size` bytes that hold `number`, made in `buffer`; timed into w->put. */
+void run_put_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t size, uint64_t number);
+/** Delete pair `id`, which is there; timed into w->delete. */
+void run_delete_timed(const struct run *run, struct worker *w, uint64_t id);
+
+/** Pair `id` was absent though it must be there: ends the program. */
+_Noreturn void run_lost(const struct run *run, uint64_t id);
+/** The map must hold that many entries, or the program ends. */
+void run_expect_count(const struct run *run, uint64_t count);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file subject.h
+ * What is measured: every map behind one table of functions, so that all get the same work.
+ *
+ * One file per subject, `subject_NAME.c`; a subject joins by its line in `subjects`. Every call goes through the
+ * table, so each subject pays the same indirect call. Keys and values are byte strings, copied in and out.
+ */
+#ifndef BENCH_SUBJECT_H
+#define BENCH_SUBJECT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct subject {
+	const char *name; /* as an option takes it, and for a column's head: at most 12 characters */
+	const char *what; /* one line for --help and the report */
+
+	/** A new, empty map with a seed of its own, or NULL for want of memory. */
+	void *(*create)(void);
+	/** Give all of it back. Called by a thread that has not entered, when no other uses the map. */
+	void (*destroy)(void *map);
+
+	/** First and last call of every thread that gets, puts or deletes. */
+	void (*thread_enter)(void);
+	void (*thread_leave)(void);
+	/** Called every few dozen operations, outside all of them. */
+	void (*thread_pause)(void);
+
+	/** Copy the value out: 0, -ENOENT, or another -errno. */
+	int (*get)(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size);
+	/** Insert or replace: 0 or -errno. */
+	int (*put)(void *map, const void *key, size_t key_size, const void *value, size_t value_size);
+	/** Remove: 0, -ENOENT, or another -errno. */
+	int (*delete)(void *map, const void *key, size_t key_size);
+
+	/** Entries; exact while nobody writes. */
+	uint64_t (*count)(void *map);
+	/** Bytes that the map holds by its own account, what the allocator rounds up included. */
+	uint64_t (*memory)(void *map);
+	/** Wait until work that was put off (reclamation) is done. Called by a thread that has not entered. */
+	void (*settle)(void *map);
+};
+
+extern const struct subject subject_rcumap_bp, subject_rcumap_memb, subject_rcumap_qsbr, subject_mutex;
+
+/** All of them; ends with NULL. */
+extern const struct subject *const subjects[];
+
+/** The subject of that name, or NULL. */
+const struct subject *subject_by_name(const char *name);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* librcumap with its defaults, once per flavor. */
+#include "subject.h"
+
+#include "flavor.h"
+#include "rcumap.h"
+
+static void *create(enum flavor flavor)
+{
+	struct rcumap_options options = { .size = sizeof options, .flavor = flavor_rcu(flavor) };
+	struct rcumap *map;
+
+	return rcumap_create(&map, &options) == 0 ? map : NULL;
+}
+
+static void destroy(void *map, enum flavor flavor)
+{
+	flavor_register(flavor);
+	rcumap_destroy(map);
+	flavor_unregister(flavor);
+}
+
+static void settle(void *map, enum flavor flavor)
+{
+	flavor_register(flavor);
+	rcumap_barrier(map);
+	flavor_unregister(flavor);
+}
+
+static int get(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size)
+{
+	return rcumap_get(map, key, key_size, buffer, buffer_size, value_size, NULL);
+}
+
+static int put(void *map, const void *key, size_t key_size, const void *value, size_t value_size)
+{
+	return rcumap_put(map, key, key_size, value, value_size, NULL);
+}
+
+static int delete(void *map, const void *key, size_t key_size)
+{
+	return rcumap_delete(map, key, key_size);
+}
+
+static uint64_t count(void *map)
+{
+	return rcumap_count(map);
+}
+
+static uint64_t memory(void *map)
+{
+	struct rcumap_stats stats;
+
+	return rcumap_stats(map, &stats, sizeof stats) == 0 ? stats.memory_bytes : 0;
+}
+
+/* clang-format off */
+#define RCUMAP_SUBJECT(name_, flavor_)                                                                   \
+	static void *create_##name_(void) { return create(flavor_); }                                    \
+	static void destroy_##name_(void *map) { destroy(map, flavor_); }                                \
+	static void settle_##name_(void *map) { settle(map, flavor_); }                                  \
+	static void enter_##name_(void) { flavor_register(flavor_); }                                    \
+	static void leave_##name_(void) { flavor_unregister(flavor_); }                                  \
+	static void pause_##name_(void) { flavor_quiescent(flavor_); }                                   \
+	const struct subject subject_rcumap_##name_ = {                                                  \
+		.name = "rcumap-" #name_, .what = "librcumap, flavor " #name_ ", defaults otherwise",     \
+		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
+		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
+		.get = get, .put = put, .delete = delete, .count = count, .memory = memory,              \
+	}
+/* clang-format on */
+
+RCUMAP_SUBJECT(bp, FLAVOR_BP);
+RCUMAP_SUBJECT(memb, FLAVOR_MEMB);
+RCUMAP_SUBJECT(qsbr, FLAVOR_QSBR);
