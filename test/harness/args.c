@@ -137,6 +137,7 @@ void args_parse(const struct arg *args, const char *about, int argc, char **argv
 					    .val = n };
 	longs[n] = (struct option){ .name = "help", .flag = &which, .val = n };
 
+	optind = 0; /* glibc's way to begin anew: a second call in one process parses its own words */
 	while ((chosen = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (chosen != 0)
 			exit(2); /* getopt has printed the line */

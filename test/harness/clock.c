@@ -29,19 +29,39 @@ static bool tsc_is_constant(void)
 	return found;
 }
 
+struct instant {
+	uint64_t ns, ticks;
+};
+
+/* Both clocks at once: of a few tries the one that was interrupted least. */
+static struct instant both_clocks(void)
+{
+	struct instant best = { 0, 0 };
+	uint64_t narrowest = UINT64_MAX;
+
+	for (int i = 0; i < 8; i++) {
+		uint64_t before = ticks_now(), ns = now_ns(), width = ticks_now() - before;
+
+		if (width < narrowest) {
+			narrowest = width;
+			best = (struct instant){ ns, before + width / 2 };
+		}
+	}
+	return best;
+}
+
 __attribute__((constructor)) static void calibrate(void)
 {
-	uint64_t start_ns, start_ticks, ns;
+	struct instant start, end;
 
 	if (!tsc_is_constant())
 		return;
 	clock_tsc = true;
-	start_ns = now_ns();
-	start_ticks = ticks_now();
-	do
-		ns = now_ns() - start_ns;
-	while (ns < CALIBRATE_NS);
-	clock_ns_per_tick = (double)ns / (double)(ticks_now() - start_ticks);
+	start = both_clocks();
+	while (now_ns() - start.ns < CALIBRATE_NS)
+		;
+	end = both_clocks();
+	clock_ns_per_tick = (double)(end.ns - start.ns) / (double)(end.ticks - start.ticks);
 }
 #endif
 
