@@ -38,7 +38,8 @@ struct subject {
 	uint64_t (*count)(void *map);
 	/** Bytes that the map holds by its own account, what the allocator rounds up included. */
 	uint64_t (*memory)(void *map);
-	/** Wait until work that was put off (reclamation) is done. Called by a thread that has not entered. */
+	/** Wait until work that was put off (reclaiming, moving to a larger table) is done. Called by a thread that has not
+	 * entered, while nobody writes. */
 	void (*settle)(void *map);
 };
 

@@ -2,8 +2,11 @@
 /* librcumap with its defaults, once per flavor. */
 #include "subject.h"
 
+#include "clock.h"
 #include "flavor.h"
 #include "rcumap.h"
+
+#include <stdbool.h>
 
 static void *create(enum flavor flavor)
 {
@@ -20,10 +23,26 @@ static void destroy(void *map, enum flavor flavor)
 	flavor_unregister(flavor);
 }
 
+/* A table is a line of 64 bytes for every 6 slots, and overflow lines. What is above that is an old table, not yet emptied. */
+static bool has_one_table(void *map)
+{
+	struct rcumap_stats stats;
+
+	rcumap_stats(map, &stats, sizeof stats);
+	return stats.table_bytes <= (stats.table_slots / 6 + stats.overflow_lines) * 64 + 4096;
+}
+
+/* A barrier is over when the reclaimer has been round once: a table that must grow has begun to. */
 static void settle(void *map, enum flavor flavor)
 {
 	flavor_register(flavor);
 	rcumap_barrier(map);
+	while (!has_one_table(map)) {
+		flavor_offline(flavor);
+		sleep_ns(1000000);
+		flavor_online(flavor);
+		rcumap_barrier(map);
+	}
 	flavor_unregister(flavor);
 }
 
