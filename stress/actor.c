@@ -61,6 +61,13 @@ void actor_yield(struct actor *me)
 	flavor_online(me->run->flavor);
 }
 
+void actor_turn_reading(struct actor *me)
+{
+	actor_turn(me);
+	if (rng_below(&me->rng, 16) == 0)
+		actor_yield(me);
+}
+
 void actor_breathe(struct actor *me, const struct rcumap *map)
 {
 	if (++me->breaths % 64 != 0)

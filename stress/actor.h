@@ -58,6 +58,10 @@ bool actor_stopping(const struct actor *me);
 /** After each operation, outside any section: count it, and announce a quiescent state. */
 void actor_turn(struct actor *me);
 
+/** The same for a reader, who now and then gives up the processor: with 64 readers on two of them, writers would
+ * else get a thirtieth of the time, and little would ever change under the readers' eyes. */
+void actor_turn_reading(struct actor *me);
+
 /** For writers, outside any section, in each turn: pause while too much awaits reclamation. */
 void actor_breathe(struct actor *me, const struct rcumap *map);
 

@@ -149,7 +149,7 @@ static void read_keys(struct actor *me)
 		for (uint64_t n = rng_below(&me->rng, ACTOR_SIGHTS) + 1; n > 0; n--)
 			read_key(churn, me, rng_below(&me->rng, keys));
 		section_close(me);
-		actor_turn(me);
+		actor_turn_reading(me);
 	}
 }
 

@@ -123,7 +123,7 @@ void ledger_read_on(const struct ledger *ledger, struct actor *me)
 		for (uint64_t n = rng_below(&me->rng, ACTOR_SIGHTS) + 1; n > 0; n--)
 			ledger_read(ledger, me, rng_below(&me->rng, ledger->count), last);
 		section_close(me);
-		actor_turn(me);
+		actor_turn_reading(me);
 	}
 	free(last);
 }

@@ -37,9 +37,7 @@ enum { ALLOCATOR_BUILTIN, ALLOCATOR_COUNTING, ALLOCATOR_BOTH };
 
 static void play_run(struct team_member *member)
 {
-	struct run *run = member->ctx;
-
-	run->scenario->play(run);
+	run_play(member->ctx);
 }
 
 /* A thread of its own, so that main() needs no registration, and the team's watchdog guards it. */

@@ -11,14 +11,14 @@
 #include "actor.h"
 #include "scenarios.h"
 
-#include "harness/clock.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 #define KEYS 512u
 #define CAPACITY_MAX (4u * KEYS)
 #define WRITER_SHIFT 40
+/* Operations of all threads between two of the janitor's. */
+#define JANITOR_INTERVAL 4096u
 
 struct mixed {
 	_Atomic uint64_t stored, deleted, clears; /* operations that were told to have succeeded */
@@ -73,7 +73,7 @@ static void read_section(const struct mixed *mixed, struct actor *me, uint64_t *
 		}
 	}
 	section_close(me);
-	actor_turn(me);
+	actor_turn_reading(me);
 }
 
 static void read_keys(struct actor *me)
@@ -175,12 +175,12 @@ static void keep(struct actor *me)
 	uint64_t *last = new_last(me);
 
 	while (!actor_stopping(me)) {
-		uint64_t until = now_ns() + 2000000;
+		uint64_t until = run_operations(me->run) + JANITOR_INTERVAL;
 
-		while (now_ns() < until && !actor_stopping(me))
+		while (run_operations(me->run) < until && !actor_stopping(me))
 			read_section(mixed, me, last);
 		check_counters(me);
-		switch (rng_below(&me->rng, 8)) {
+		switch (rng_below(&me->rng, 16)) {
 		case 0:
 			actor_demand(me, "clear", 0, rcumap_clear(map), 0);
 			/* relaxed: looked at when all threads have ended. */

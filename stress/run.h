@@ -23,7 +23,7 @@
 /**
  * Entries that may await their grace period before writers pause (actor_breathe()). It bounds what the map's own
  * allocator keeps for reuse, without which no bound could be set for run_flat(). Writers reach it only if the
- * reclaimer gets no processor.
+ * reclaimer gets too little of a processor, as it does among 64 readers on two of them.
  */
 #define RUN_PENDING_MAX 32768u
 
@@ -86,10 +86,13 @@ struct scenario {
 /** Say what was seen and how to see it again, and exit with status 1. From any thread. */
 _Noreturn void violation(const struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/** Play the scenario; then all that a counting allocator gave out must have come back. */
+void run_play(struct run *run);
+
 /** Create a map of the run's flavor and allocator. The size of options and what else is 0 in it is filled in. */
 struct rcumap *run_create(struct run *run, struct rcumap_options options);
 
-/** Destroy it; what it had from a counting allocator must all have come back. */
+/** Destroy it. */
 void run_destroy(struct run *run, struct rcumap *map);
 
 /** Play the plan on run->map, in RUN_ROUNDS rounds, with all checks. */

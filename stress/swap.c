@@ -36,7 +36,7 @@ static void read_counters(struct actor *me)
 			last[key] = sight->number;
 		}
 		section_close(me);
-		actor_turn(me);
+		actor_turn_reading(me);
 	}
 }
 
