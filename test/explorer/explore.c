@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Seeds with which the scenario's open choices (where keys lie) are tried under parking, depth-first, and at random. */
-#define PARK_PLACES 3u
+#define PARK_PLACES 16u
 #define DFS_PLACES 4u
 
 /* Seconds that no single batch of runs takes. */
@@ -85,7 +85,9 @@ static bool explore_dfs(unsigned preemptions, uint64_t limit, uint64_t *count)
 static void explore_depth_first(const struct explore_options *options, char *summary)
 {
 	uint64_t count = 0, limit = options->schedules * EXPLORE_DFS_SHARE / DFS_PLACES;
-	unsigned complete = 3;
+	/* Among more threads two preemptions are too many for a moment's work. */
+	const unsigned most = options->preemptions > 0 ? options->preemptions : run_threads() == 2 ? 2 : 1;
+	unsigned complete = most;
 	char format[64];
 
 	schedule_park(SCHEDULE_NOBODY, 0);
@@ -93,7 +95,7 @@ static void explore_depth_first(const struct explore_options *options, char *sum
 	for (dfs_place = 0; dfs_place < DFS_PLACES; dfs_place++) {
 		unsigned preemptions = 0;
 
-		while (preemptions <= 3 && explore_dfs(preemptions, limit, &count))
+		while (preemptions <= most && explore_dfs(preemptions, limit, &count))
 			preemptions++;
 		if (preemptions == 0)
 			complete = 0;

@@ -9,7 +9,7 @@ const char *verb_name(enum verb verb)
 {
 	static const char *const names[VERBS] = {
 		"put",	 "add",	 "replace", "cas",	  "delete",	  "delete_if", "find",
-		"clear", "grow", "shrink",  "begin_grow", "begin_shrink", "reclaim",
+		"clear", "grow", "shrink",  "begin_grow", "begin_shrink", "reclaim", "any", "resize",
 	};
 
 	return names[verb];

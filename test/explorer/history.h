@@ -28,6 +28,9 @@ enum verb {
 	VERB_BEGIN_GROW,
 	VERB_BEGIN_SHRINK,
 	VERB_RECLAIM,
+	/* In scripts only: one of the verbs above, on one of the first keys; grow or shrink. */
+	VERB_ANY,
+	VERB_RESIZE,
 	VERBS,
 };
 

@@ -14,15 +14,35 @@ struct search {
 	} seen[1 << 8]; /* configurations that lead nowhere */
 };
 
+static bool overlaps(const struct event *a, const struct event *b)
+{
+	return a->begin < b->end && b->begin < a->end;
+}
+
 static bool overlapped_by_store(const struct search *search, const struct event *clear)
 {
-	for (unsigned i = 0; i < search->count; i++) {
-		const struct event *other = search->event[i];
-
-		if (verb_stores(other->verb) && other->begin < clear->end && clear->begin < other->end)
+	for (unsigned i = 0; i < search->count; i++)
+		if (verb_stores(search->event[i]->verb) && overlaps(search->event[i], clear))
 			return true;
-	}
 	return false;
+}
+
+/* What concerns a key. A clear is there once for itself, and once for each store that overlaps it. */
+static void collect_events(struct search *search, const struct history *history, unsigned key)
+{
+	search->count = 0;
+	for (unsigned i = 0; i < history->count; i++) {
+		const struct event *event = &history->event[i];
+		bool of_key = verb_has_key(event->verb) && event->key == key;
+
+		if (event->verb != VERB_CLEAR && !of_key)
+			continue;
+		search->event[search->count++] = event;
+		for (unsigned j = 0; event->verb == VERB_CLEAR && j < history->count; j++)
+			if (verb_stores(history->event[j].verb) && history->event[j].key == key &&
+			    overlaps(&history->event[j], event) && search->count < HISTORY_MAX)
+				search->event[search->count++] = event;
+	}
 }
 
 /* What a call may leave behind if it takes effect on `value` now. */
@@ -134,18 +154,7 @@ bool lincheck(const struct history *history, const unsigned initial[KEYS_MAX], u
 	static struct search search;
 
 	for (*key = 0; *key < KEYS_MAX; (*key)++) {
-		unsigned keyed = 0;
-
-		search.count = 0;
-		for (unsigned i = 0; i < history->count; i++) {
-			const struct event *event = &history->event[i];
-
-			if (event->verb == VERB_CLEAR || (verb_has_key(event->verb) && event->key == *key))
-				search.event[search.count++] = event;
-			keyed += verb_has_key(event->verb) && event->key == *key;
-		}
-		if (keyed == 0)
-			continue;
+		collect_events(&search, history, *key);
 		memset(search.seen, 0, sizeof search.seen);
 		if (!possible(&search, 0, initial[*key]))
 			return false;

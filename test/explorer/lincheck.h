@@ -5,8 +5,8 @@
  * Linearizability is local: a history is linearizable if each key's part of it is (Herlihy and Wing, 1990). So each key is
  * checked by itself, with the search of Wing and Gong (1993) and Lowe's memory of configurations seen before (2017).
  *
- * A call that did not return may have taken effect or not. clear is, for each key, a delete whose result nobody saw, and
- * may spare a key that another call overlapping it stores.
+ * A call that did not return may have taken effect or not. clear is, for each key, a delete whose result nobody saw; it may
+ * spare a key that another call overlapping it stores, and it may remove what that call stored too.
  */
 #ifndef EXPLORER_LINCHECK_H
 #define EXPLORER_LINCHECK_H

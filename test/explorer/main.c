@@ -17,6 +17,7 @@ static const char usage[] =
 	"  --mode MODE        pct, random, dfs, park, or all (default)\n"
 	"  --schedules N      random schedules per scenario (default 5000)\n"
 	"  --seed N           of the first schedule (default 1)\n"
+	"  --preemptions N    of the depth-first schedules, all of which are run if N and --schedules let them\n"
 	"  --replay STRING    run one schedule of one scenario, as a failure named it, with a trace\n"
 	"  --jobs N           scenarios at a time (default: processors)\n"
 	"  --verbose          also what the planted bugs of the toys looked like\n";
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
 		{ "scenario", required_argument, NULL, 's' },  { "mode", required_argument, NULL, 'm' },
 		{ "schedules", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 'e' },
 		{ "replay", required_argument, NULL, 'r' },    { "jobs", required_argument, NULL, 'j' },
+		{ "preemptions", required_argument, NULL, 'p' },
 		{ "verbose", no_argument, NULL, 'v' },	       { "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -116,6 +118,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			options.seed = number(optarg);
+			break;
+		case 'p':
+			options.preemptions = (unsigned)number(optarg);
 			break;
 		case 'r':
 			schedule = optarg;

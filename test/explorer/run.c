@@ -13,7 +13,8 @@
 #define VALUES_MAX (HISTORY_MAX + 1)
 
 static const struct scenario *scenario;
-static struct event before[CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
+static struct draw choices; /* of the run */
+static struct event before[CALLS_MAX], resolved_script[SCHEDULE_THREADS_MAX][CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
 static unsigned before_count, script_count[SCHEDULE_THREADS_MAX], thread_count;
 
 /* Of the run that is under way. */
@@ -82,6 +83,20 @@ static void collect(void)
 	schedule_unmask();
 }
 
+/* What `any` and `resize` stand for in this run. */
+static struct event resolved(const struct event *call)
+{
+	struct event event = *call;
+
+	if (call->verb == VERB_RESIZE)
+		event.verb = draw_below(&choices, 2) == 0 ? VERB_GROW : VERB_SHRINK;
+	if (call->verb == VERB_ANY) {
+		event.verb = (enum verb)draw_below(&choices, VERB_FIND + 1);
+		event.key = (unsigned)draw_below(&choices, 3);
+	}
+	return event;
+}
+
 /* Perform a call as the running thread, recorded. */
 static struct event *perform(const struct event *call, unsigned thread)
 {
@@ -108,7 +123,7 @@ static struct event *perform(const struct event *call, unsigned thread)
 static void thread_body(unsigned thread)
 {
 	for (unsigned i = 0; i < script_count[thread]; i++) {
-		struct event *event = perform(&script[thread][i], thread);
+		struct event *event = perform(&resolved_script[thread][i], thread);
 
 		if (event->rc == 0 && verb_stores(event->verb))
 			last_seen[thread][event->key] = event->value;
@@ -178,6 +193,10 @@ static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing
 	bool parked;
 
 	reset();
+	draw_init(&choices, seed);
+	for (unsigned t = 0; t < thread_count; t++)
+		for (unsigned i = 0; i < script_count[t]; i++)
+			resolved_script[t][i] = resolved(&script[t][i]);
 	scenario->subject->create(scenario->variant, seed);
 	do_before();
 	arena_fail_at(failing_allocation);

@@ -59,6 +59,28 @@ const struct scenario scenarios[] = {
 	{ "writers-unite", PLAIN, &subject_map, 2, "put a; put b; put c", { "begin_shrink; put d", "delete a; put b", "find c; put a" } },
 	{ "shrink-grow", PLAIN, &subject_map, 2, "put a; put b; put c", { "put a; find b", "delete c; put d", "shrink; grow" } },
 	{ "reclaimer-shrink", RECLAIMS, &subject_map, 2, "put a; put b; put c", { "delete a; find b; put a", "find a; put c; find b", "shrink; reclaim" } },
+
+	/* ---- two threads, so that all schedules with two preemptions can be had */
+	{ "pair-put-grow", PLAIN, &subject_map, 1, "put a; put b", { "put c; find a", "grow" } },
+	{ "pair-replace-grow", PLAIN, &subject_map, 1, "put a; put b", { "replace a; find b", "grow" } },
+	{ "pair-delete-grow", PLAIN, &subject_map, 1, "put a; put b", { "delete a; find a", "grow" } },
+	{ "pair-find-grow", PLAIN, &subject_map, 1, "put a; put b", { "find a; find b; find c", "grow" } },
+	{ "pair-grow-grow", PLAIN, &subject_map, 1, "put a; put b; put c", { "grow", "grow; put a" } },
+	{ "pair-put-shrink", PLAIN, &subject_map, 2, "put a; put b", { "put c; find a", "shrink" } },
+	{ "pair-replace-shrink", PLAIN, &subject_map, 2, "put a; put b", { "replace a; find b", "shrink" } },
+	{ "pair-delete-shrink", PLAIN, &subject_map, 2, "put a; put b", { "delete a; find a", "shrink" } },
+	{ "pair-find-shrink", PLAIN, &subject_map, 2, "put a; put b", { "find a; find b; find c", "shrink" } },
+	{ "pair-shrink-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "shrink", "shrink; put a" } },
+
+	/* ---- whatever else */
+	{ "any", PLAIN, &subject_map, 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
+	{ "any-four", PLAIN, &subject_map, 1, "put a", { "any; any", "any; any", "any; any", "any; any" } },
+	{ "any-grow", PLAIN, &subject_map, 1, "put a; put b", { "any; any; any", "any; any; any", "grow" } },
+	{ "any-shrink", PLAIN, &subject_map, 2, "put a; put b", { "any; any; any", "any; any; any", "shrink" } },
+	{ "any-resize", PLAIN, &subject_map, 2, "put a; put b; put c", { "any; any; any; any", "any; any; any; any", "resize; resize; resize" } },
+	{ "any-clear", PLAIN, &subject_map, 2, "put a; put b; put c", { "any; any", "any; any; any", "clear", "resize; resize" } },
+	{ "any-reclaimer", RECLAIMS, &subject_map, 2, "put a; put b; put c", { "any; any; any; any", "any; any; any; any", "resize; reclaim; resize; reclaim" } },
+
 	/* ---- growing with new tags, 32 to 64 buckets: by the writers alone, a whole sweep would be long */
 	{ "new-tags", PLAIN, &subject_map, 5, "put a; put b; put c", { "begin_grow; put d; delete d", "delete a; put b", "find c; put a" } },
 

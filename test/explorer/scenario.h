@@ -6,6 +6,8 @@
  *     clear grow shrink                                 the last two as the reclaimer does, start to end
  *     begin_grow begin_shrink                           only starts: the others migrate what they need
  *     reclaim                                           as the reclaimer does, with its wait for a grace period
+ *     any                                               a call on one of the keys a to c, resp. grow or shrink:
+ *     resize                                            the seed says which
  *
  * cas and delete_if expect the version that the thread saw last of that key; that of `before` if it saw none.
  */
