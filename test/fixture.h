@@ -20,6 +20,7 @@
 
 #include <rcumap.h>
 
+#include <dirent.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 
@@ -76,9 +77,19 @@ static inline uint64_t fixture_seed(int argc, char **argv)
 	return seed;
 }
 
+static inline void *fixture_nothing(void *arg)
+{
+	return arg;
+}
+
 /* Run `test` once for each flavor, in a thread that is registered with it. */
 static inline void fixture_each_flavor(void (*test)(void))
 {
+	pthread_t first;
+
+	/* With a program's first thread ThreadSanitizer starts one of its own: not in the midst of a test that counts them. */
+	if (pthread_create(&first, NULL, fixture_nothing, NULL) == 0)
+		pthread_join(first, NULL);
 	for (int i = 0; i < FLAVOR_COUNT; i++) {
 		fixture_flavor = (enum flavor)i;
 		flavor_register(fixture_flavor);
@@ -249,6 +260,38 @@ static inline bool fixture_eventually(bool (*holds)(void *ctx), void *ctx)
 		flavor_online(fixture_flavor);
 	}
 	return true;
+}
+
+/* The process's threads. */
+static inline unsigned fixture_threads(void)
+{
+	unsigned n = 0;
+	DIR *dir = opendir("/proc/self/task");
+
+	if (!dir)
+		bail("/proc/self/task: %s", strerror(errno));
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
+		n += d->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static inline bool fixture_threads_are(void *ctx)
+{
+	return fixture_threads() == *(unsigned *)ctx;
+}
+
+/* Their number when none is just leaving: one that was joined stays in /proc for a moment. */
+static inline unsigned fixture_threads_at_rest(void)
+{
+	unsigned n, same = 0, now = fixture_threads();
+
+	for (n = now; same < 3; now = fixture_threads()) {
+		same = now == n ? same + 1 : 0;
+		n = now;
+		sleep_ns(1000000);
+	}
+	return n;
 }
 
 #endif

@@ -9,8 +9,6 @@
 #include "fault/default_allocator.h"
 #include "fixture.h"
 
-#include <dirent.h>
-
 static uint64_t seed;
 
 /* Which allocator fails in this turn. */
@@ -60,27 +58,11 @@ static struct rcumap_options options_with(rcumap_hash_fn *hash)
 
 /* ------------------------------------------------------------------------------------------------ creation */
 
-static unsigned threads_now(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/task");
-
-	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
-		n += d->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
-
-static bool threads_are(void *ctx)
-{
-	return threads_now() == *(unsigned *)ctx;
-}
-
 /* The n-th allocation, or thread, of a creation with this capacity fails. */
 static void create_fails_cleanly(uint64_t capacity, bool threads)
 {
 	const int want = threads ? -EAGAIN : -ENOMEM;
-	unsigned before = threads_now();
+	unsigned before = fixture_threads_at_rest();
 	uint64_t failures = 0, wrong = 0;
 
 	for (;;) {
@@ -107,7 +89,7 @@ static void create_fails_cleanly(uint64_t capacity, bool threads)
 	is_int(wrong, 0, "%s, %s: create for %llu entries fails cleanly at each of %llu %s", fixture_name(), who(),
 	       (unsigned long long)capacity, (unsigned long long)failures, threads ? "threads" : "allocations");
 	ok(failures > 0, "%s, %s: there were some", fixture_name(), who());
-	ok(fixture_eventually(threads_are, &before), "%s, %s: no thread is left", fixture_name(), who());
+	ok(fixture_eventually(fixture_threads_are, &before), "%s, %s: no thread is left", fixture_name(), who());
 }
 
 /* ------------------------------------------------------------------------------------------------ operations */

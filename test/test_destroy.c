@@ -3,28 +3,8 @@
 #include "checked_allocator.h"
 #include "fixture.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/wait.h>
-
-static unsigned threads_now(void)
-{
-	unsigned n = 0;
-	DIR *dir = opendir("/proc/self/task");
-
-	if (!dir)
-		return 0;
-	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
-		n += d->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
-
-/* A joined thread leaves /proc a moment later. */
-static bool threads_are(void *ctx)
-{
-	return threads_now() == *(unsigned *)ctx;
-}
 
 static struct rcumap *map_of(struct fault_allocator *allocator)
 {
@@ -67,12 +47,12 @@ static void gives_everything_back(void)
 
 static void ends_its_threads(void)
 {
-	unsigned before = threads_now();
+	unsigned before = fixture_threads_at_rest();
 	struct rcumap *maps[3];
 
 	for (unsigned i = 0; i < 3; i++)
 		maps[i] = fixture_map(NULL);
-	is_int(threads_now(), before + 4, "%s: three maps have a thread each, and one together", fixture_name());
+	is_int(fixture_threads(), before + 4, "%s: three maps have a thread each, and one together", fixture_name());
 	fixture_put(maps[1], 1, 1, 24);
 	fixture_destroy(maps[0]);
 	fixture_destroy(maps[2]);
@@ -80,7 +60,7 @@ static void ends_its_threads(void)
 	is_int(rcumap_barrier(maps[1]), 0, "%s: with two destroyed the third still works", fixture_name());
 	is_int(fixture_check(maps[1], 1, NULL), 0, "%s: and holds what it held", fixture_name());
 	fixture_destroy(maps[1]);
-	ok(fixture_eventually(threads_are, &before), "%s: none is left after the last", fixture_name());
+	ok(fixture_eventually(fixture_threads_are, &before), "%s: none is left after the last", fixture_name());
 }
 
 static void again_and_again(void)

@@ -29,6 +29,7 @@ static void unlock_direct(const struct rcumap *map)
 	unlock[fixture_flavor]();
 }
 
+#ifndef TEST_TSAN
 /* The flavor's own: ThreadSanitizer does not learn of these. */
 static void lock_urcu(const struct rcumap *map)
 {
@@ -41,6 +42,7 @@ static void unlock_urcu(const struct rcumap *map)
 	(void)map;
 	flavor_rcu(fixture_flavor)->read_unlock();
 }
+#endif
 
 static const struct way ways[] = {
 	{ "rcumap_read_lock", rcumap_read_lock, rcumap_read_unlock, false },

@@ -69,9 +69,12 @@ static bool is_among(const struct task *task, const struct task *tasks, unsigned
 static void threads_are_named_and_blocked(void)
 {
 	struct task before[TASKS_MAX], after[TASKS_MAX];
-	unsigned n_before = tasks_now(before), n_after, fresh = 0, named = 0, blocked = 0;
-	struct rcumap *map = fixture_map(NULL);
+	unsigned n_before, n_after, fresh = 0, named = 0, blocked = 0;
+	struct rcumap *map;
 
+	(void)fixture_threads_at_rest();
+	n_before = tasks_now(before);
+	map = fixture_map(NULL);
 	n_after = tasks_now(after);
 	for (unsigned i = 0; i < n_after; i++) {
 		if (is_among(&after[i], before, n_before))
