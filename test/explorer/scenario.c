@@ -16,6 +16,7 @@ const struct scenario scenarios[] = {
 	{ "insert-insert", PLAIN, &subject_map, 1, "", { "put a; find a", "put a; find a" } },
 	{ "add-add-delete", PLAIN, &subject_map, 1, "", { "add a", "add a; delete a", "delete a; find a" } },
 	{ "insert-other-keys", PLAIN, &subject_map, 1, "put a", { "put b; find c", "put c; find b" } },
+	{ "insert-holes", PLAIN, &subject_map, 1, "put b; put c", { "put a; find a", "delete b; put a; find a" } },
 	{ "insert-overflow", PLAIN, &subject_map, 1, "put a; put b", { "put c; find d", "put d; find c" } },
 	{ "insert-delete", PLAIN, &subject_map, 1, "put a", { "put b; put a", "delete a; find b" } },
 	{ "replace-delete", PLAIN, &subject_map, 1, "put a", { "replace a; find a", "delete a; find a" } },
@@ -65,11 +66,13 @@ const struct scenario scenarios[] = {
 	{ "pair-replace-grow", PLAIN, &subject_map, 1, "put a; put b", { "replace a; find b", "grow" } },
 	{ "pair-delete-grow", PLAIN, &subject_map, 1, "put a; put b", { "delete a; find a", "grow" } },
 	{ "pair-find-grow", PLAIN, &subject_map, 1, "put a; put b", { "find a; find b; find c", "grow" } },
+	{ "pair-clear-grow", PLAIN, &subject_map, 1, "put a; put b; put c", { "clear; find a; find b", "grow" } },
 	{ "pair-grow-grow", PLAIN, &subject_map, 1, "put a; put b; put c", { "grow", "grow; put a" } },
 	{ "pair-put-shrink", PLAIN, &subject_map, 2, "put a; put b", { "put c; find a", "shrink" } },
 	{ "pair-replace-shrink", PLAIN, &subject_map, 2, "put a; put b", { "replace a; find b", "shrink" } },
 	{ "pair-delete-shrink", PLAIN, &subject_map, 2, "put a; put b", { "delete a; find a", "shrink" } },
 	{ "pair-find-shrink", PLAIN, &subject_map, 2, "put a; put b", { "find a; find b; find c", "shrink" } },
+	{ "pair-clear-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "clear; find a; find b", "shrink" } },
 	{ "pair-shrink-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "shrink", "shrink; put a" } },
 
 	/* ---- whatever else */

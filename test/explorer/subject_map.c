@@ -133,10 +133,13 @@ static void collect(void)
 static void destroy(void)
 {
 	struct rcumap_stats stats;
+	unsigned turns = 0;
 
 	do
 		collect();
-	while (batch_taken);
+	while (batch_taken && ++turns < 8);
+	if (batch_taken)
+		report_failure("a retire cell was reserved, but neither filled nor cancelled");
 	rcumap_stats(map, &stats, sizeof stats);
 	if (stats.retired_pending != 0)
 		report_failure("%lu of %lu displaced entries were never retired", (unsigned long)stats.retired_pending,
