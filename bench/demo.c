@@ -39,7 +39,12 @@ struct options {
 static struct options parse(int argc, char **argv)
 {
 	static struct options o = {
-		.pairs = 10000000, .threads = 2, .readers = 8, .seconds = 5, .flavor = FLAVOR_BP, .part = PART_ALL,
+		.pairs = 10000000,
+		.threads = 2,
+		.readers = 8,
+		.seconds = 5,
+		.flavor = FLAVOR_BP,
+		.part = PART_ALL,
 		.trace = "bench/traces/kv_scarab.bin.zst",
 	};
 	const struct arg args[] = {
@@ -58,7 +63,8 @@ static struct options parse(int argc, char **argv)
 
 	args_parse(args, "librcumap beside a mutex around a chained table: a real trace, then ten million pairs.", argc,
 		   argv);
-	if (o.pairs < 1000 || o.threads < 1 || o.threads > 1000 || o.readers < 1 || o.readers > 1000 || o.seconds <= 0) {
+	if (o.pairs < 1000 || o.threads < 1 || o.threads > 1000 || o.readers < 1 || o.readers > 1000 ||
+	    o.seconds <= 0) {
 		fprintf(stderr, "demo: at least 1000 pairs, 1 to 1000 threads and readers, and more than 0 seconds\n");
 		exit(2);
 	}
@@ -190,7 +196,9 @@ static void run_pairs(struct results *r, const struct options *o)
 	r->pairs.seed = o->seed;
 	for (unsigned i = 0; i < SIDES; i++)
 		side[i] = (struct pairs){
-			.run = run_create(r->subject[i]), .pairs = o->pairs, .threads = (unsigned)o->threads,
+			.run = run_create(r->subject[i]),
+			.pairs = o->pairs,
+			.threads = (unsigned)o->threads,
 			.seed = o->seed,
 		};
 	load_both(r, side);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct machine {
-	char cpu[80];        /* the processor's name */
+	char cpu[80];	     /* the processor's name */
 	char kernel[80];     /* "Linux 6.1.0-18-amd64 x86_64" */
 	char huge_pages[16]; /* transparent ones: "always", "madvise", "never", or "unknown" */
 	char commit[24];     /* of the tree it runs in, with "+" if that has changes; "unknown" outside of git */

@@ -22,7 +22,11 @@ static struct team *phase_start(struct phase *phase, const struct pairs *p, void
 				const char *name)
 {
 	struct team_options options = {
-		.threads = p->threads, .work = work, .ctx = phase, .name = name, .watchdog_s = RUN_WATCHDOG_S,
+		.threads = p->threads,
+		.work = work,
+		.ctx = phase,
+		.name = name,
+		.watchdog_s = RUN_WATCHDOG_S,
 	};
 
 	phase->p = p;

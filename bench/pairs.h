@@ -20,17 +20,17 @@
 /** What is common to all phases on one map. */
 struct pairs {
 	struct run run;
-	uint64_t pairs;    /* ids 0 to pairs - 1 */
-	unsigned threads;  /* at least 1: the writer and its readers, or readers alone */
+	uint64_t pairs;	  /* ids 0 to pairs - 1 */
+	unsigned threads; /* at least 1: the writer and its readers, or readers alone */
 	uint64_t seed;
 	struct progress *progress; /* load, delete: in pairs; get, mixed: in ms */
-	uint64_t progress_base;    /* of which so much was done before this phase */
+	uint64_t progress_base;	   /* of which so much was done before this phase */
 };
 
 struct load_result {
 	double seconds;
 	struct histogram insert, get; /* get: by the readers meanwhile, of pairs already loaded */
-	uint64_t memory_bytes;        /* by the map's own account, when settled */
+	uint64_t memory_bytes;	      /* by the map's own account, when settled */
 	uint64_t resident_bytes;      /* what the process grew by, when settled */
 	uint64_t resident_peak_bytes; /* and at most meanwhile, sampled */
 };

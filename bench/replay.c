@@ -55,7 +55,11 @@ void replay_run(const struct run *run, const struct trace *trace, unsigned threa
 {
 	struct replay r = { run, trace, threads, workers_create(threads, 0) };
 	struct team_options options = {
-		.threads = threads, .work = work, .ctx = &r, .name = "replay", .watchdog_s = RUN_WATCHDOG_S,
+		.threads = threads,
+		.work = work,
+		.ctx = &r,
+		.name = "replay",
+		.watchdog_s = RUN_WATCHDOG_S,
 	};
 	struct team *team = team_start(&options);
 	uint64_t done;

@@ -21,8 +21,8 @@ void report_machine(const struct machine *m)
 {
 	printf("librcumap %d.%d.%d, commit %s, %s\n", RCUMAP_VERSION_MAJOR, RCUMAP_VERSION_MINOR, RCUMAP_VERSION_PATCH,
 	       m->commit, m->compiler);
-	printf("%s, %u cores, %s, %s, huge pages: %s\n\n", m->cpu, m->cores,
-	       format_bytes((double)m->memory_bytes).text, m->kernel, m->huge_pages);
+	printf("%s, %u cores, %s, %s, huge pages: %s\n\n", m->cpu, m->cores, format_bytes((double)m->memory_bytes).text,
+	       m->kernel, m->huge_pages);
 	fflush(stdout);
 }
 
@@ -93,7 +93,8 @@ void report_trace(const struct results *r)
 	printf("  %s: %s requests for %s objects, %u threads, median of %u passes.\n", t->path,
 	       format_count(t->requests).text, format_count(t->keys).text, t->threads, RESULTS_PASSES);
 	if (sizes_are_synthetic(t->path))
-		printf("  Recommendation look-ups of web shops: keys and their order are real, the objects' sizes synthetic.\n");
+		printf("  Recommendation look-ups of web shops: keys and their order are real, the objects' sizes "
+		       "synthetic.\n");
 	printf("  The map has no limit yet, so nothing is evicted: this is the most that any cache can hit.\n");
 
 	heading(r);
@@ -102,7 +103,8 @@ void report_trace(const struct results *r)
 	row("  least to most", spread_text(&t->side[OURS].rate), spread_text(&t->side[RIVAL].rate), 0);
 	row("hit ratio", text_of("%.2f %%", 100.0 * (double)ours->hits / (double)ours->requests, 0),
 	    text_of("%.2f %%", 100.0 * (double)rival->hits / (double)rival->requests, 0), 0);
-	row("bytes served by hits", format_bytes((double)ours->served_bytes), format_bytes((double)rival->served_bytes), 0);
+	row("bytes served by hits", format_bytes((double)ours->served_bytes), format_bytes((double)rival->served_bytes),
+	    0);
 	row("objects at the end", format_count(ours->entries), format_count(rival->entries), 0);
 	row("memory at the end", format_bytes((double)ours->memory_bytes), format_bytes((double)rival->memory_bytes),
 	    (double)rival->memory_bytes / (double)ours->memory_bytes);
@@ -155,12 +157,13 @@ void report_pairs(const struct results *r)
 {
 	const struct pairs_results *p = &r->pairs;
 	const struct load_result *ours = &p->side[OURS].load, *rival = &p->side[RIVAL].load;
-	double ours_longest = (double)histogram_max(&ours->insert), rival_longest = (double)histogram_max(&rival->insert);
+	double ours_longest = (double)histogram_max(&ours->insert),
+	       rival_longest = (double)histogram_max(&rival->insert);
 
 	printf("\n\n2  %s PAIRS of %u-byte keys and %u-byte values, in random order\n\n", format_count(p->pairs).text,
 	       PAIR_KEY_SIZE, PAIR_VALUE_SIZE);
-	printf("  One writer, readers beside it: %u; every value that is read is checked. Seed %" PRIu64 ".\n", p->threads - 1,
-	       p->seed);
+	printf("  One writer, readers beside it: %u; every value that is read is checked. Seed %" PRIu64 ".\n",
+	       p->threads - 1, p->seed);
 
 	heading(r);
 	row("load, one writer", format_ns(ours->seconds * 1e9), format_ns(rival->seconds * 1e9),

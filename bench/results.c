@@ -23,11 +23,10 @@ struct spread spread_of(double *values, unsigned n)
 
 static double worst_percentile(const struct results *r, double percent)
 {
-	const struct histogram *all[] = {
-		&r->pairs.side[OURS].load.insert, &r->pairs.side[OURS].load.get,
-		&r->pairs.side[OURS].mixed.get, &r->pairs.side[OURS].mixed.put,
-		&r->pairs.side[OURS].deletion.delete,
-	};
+	const struct load_result *load = &r->pairs.side[OURS].load;
+	const struct mixed_result *mixed = &r->pairs.side[OURS].mixed;
+	const struct delete_result *deletion = &r->pairs.side[OURS].deletion;
+	const struct histogram *all[] = { &load->insert, &load->get, &mixed->get, &mixed->put, &deletion->delete };
 	uint64_t worst = 0;
 
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -61,8 +60,8 @@ unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r)
 				      r->pairs.side[OURS].get_rate.median / r->pairs.side[RIVAL].get_rate.median,
 				      GET_TIMES, true, BOUND_TIMES };
 	bounds[n++] = (struct bound){ "longest insert, beside the rival's",
-				      (double)histogram_max(&ours->insert) / rival_longest,
-				      INSERT_RATIO, false, BOUND_RATIO };
+				      (double)histogram_max(&ours->insert) / rival_longest, INSERT_RATIO, false,
+				      BOUND_RATIO };
 	return n;
 }
 

@@ -32,7 +32,7 @@ struct trace_results {
 	unsigned threads;
 	uint64_t requests, keys;
 	struct {
-		struct spread rate; /* requests per second */
+		struct spread rate;	     /* requests per second */
 		struct replay_result replay; /* of the last pass; the histograms of all */
 	} side[SIDES];
 };

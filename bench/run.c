@@ -149,7 +149,7 @@ void run_delete_timed(const struct run *run, struct worker *w, uint64_t id)
 
 	pair_key(key, id);
 	start = ticks_now();
-	error = run->subject->delete(run->map, key, sizeof key);
+	error = run->subject->remove(run->map, key, sizeof key);
 	histogram_add(&w->delete, ticks_to_ns(ticks_now() - start));
 	if (error)
 		fail(run, "delete", id, strerror(-error));

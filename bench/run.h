@@ -33,9 +33,9 @@ struct run {
 struct worker {
 	/* Relaxed: only the progress line reads it while it moves. */
 	_Alignas(64) atomic_uint_fast64_t done;
-	uint64_t hits, misses;          /* of gets */
-	uint64_t served_bytes;          /* copied out by gets */
-	uint64_t start_ns, finish_ns;   /* when its work began and ended */
+	uint64_t hits, misses;	      /* of gets */
+	uint64_t served_bytes;	      /* copied out by gets */
+	uint64_t start_ns, finish_ns; /* when its work began and ended */
 	struct rng rng;
 	struct histogram get, put, delete;
 };

@@ -32,7 +32,7 @@ struct subject {
 	/** Insert or replace: 0 or -errno. */
 	int (*put)(void *map, const void *key, size_t key_size, const void *value, size_t value_size);
 	/** Remove: 0, -ENOENT, or another -errno. */
-	int (*delete)(void *map, const void *key, size_t key_size);
+	int (*remove)(void *map, const void *key, size_t key_size);
 
 	/** Entries; exact while nobody writes. */
 	uint64_t (*count)(void *map);

@@ -189,7 +189,7 @@ static int mutex_put(void *opaque, const void *key, size_t key_size, const void 
 	return result;
 }
 
-static int mutex_delete(void *opaque, const void *key, size_t key_size)
+static int mutex_remove(void *opaque, const void *key, size_t key_size)
 {
 	struct mutex_map *map = opaque;
 	uint64_t hash = hash_key(map, key, key_size);
@@ -249,7 +249,7 @@ const struct subject subject_mutex = {
 	.thread_pause = nothing,
 	.get = mutex_get,
 	.put = mutex_put,
-	.delete = mutex_delete,
+	.remove = mutex_remove,
 	.count = mutex_count,
 	.memory = mutex_memory,
 	.settle = nothing_put_off,

@@ -56,7 +56,7 @@ static int put(void *map, const void *key, size_t key_size, const void *value, s
 	return rcumap_put(map, key, key_size, value, value_size, NULL);
 }
 
-static int delete(void *map, const void *key, size_t key_size)
+static int remove_key(void *map, const void *key, size_t key_size)
 {
 	return rcumap_delete(map, key, key_size);
 }
@@ -85,7 +85,7 @@ static uint64_t memory(void *map)
 		.name = "rcumap-" #name_, .what = "librcumap, flavor " #name_ ", defaults otherwise",     \
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
-		.get = get, .put = put, .delete = delete, .count = count, .memory = memory,              \
+		.get = get, .put = put, .remove = remove_key, .count = count, .memory = memory,              \
 	}
 /* clang-format on */
 

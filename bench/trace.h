@@ -15,7 +15,7 @@ struct request {
 struct trace {
 	struct request *requests;
 	uint64_t count;
-	uint32_t keys;     /* distinct ones: 0 to keys - 1 */
+	uint32_t keys;	   /* distinct ones: 0 to keys - 1 */
 	uint32_t size_max; /* the largest size in it */
 };
 
