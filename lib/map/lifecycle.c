@@ -107,8 +107,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->verbs = verbs_of(settings.section);
 	memory_init(&map->memory, settings.allocator);
 	reclaimer_init(map);
-	atomic_init(&map->reclaimer.bits_min, settings.bits);
-	atomic_init(&map->reclaimer.bits_now, settings.bits);
+	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
 	error = tables_init(&map->tables, &map->memory, &hash, settings.bits); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
@@ -171,7 +170,9 @@ void map_free(struct rcumap *map)
 	/* Entries in the slab go with it. */
 	if (memory_has_large(&map->memory))
 		free_entries(map);
-	tables_fini(&map->tables);
+	retire_fini(&map->retire, &map->memory);
+	tables_fini(&map->tables, &map->reclaimer.freer);
+	slab_flush(&map->memory.slab, &map->reclaimer.freer);
 	memory_fini(&map->memory);
 	reclaimer_fini(map);
 	free_block(map);

@@ -35,6 +35,13 @@ struct map_stripe {
 	_Atomic uint64_t inserted, replaced, deleted;
 };
 
+/* Somebody in rcumap_reserve(). */
+struct reclaimer_wish {
+	unsigned bits;
+	int error; /* why the table did not get there, once it failed */
+	struct reclaimer_wish *next;
+};
+
 struct reclaimer {
 	struct wake wake; /* signalled when there is something to do */
 	struct grace_client grace;
@@ -45,18 +52,21 @@ struct reclaimer {
 
 	/* The batch that awaits its grace period; the reclaimer's own. */
 	struct retire_batch batch;
+	struct slab_freer freer;
 	struct table *batch_tables;
-	uint64_t batch_ticket, batch_barrier;
+	uint64_t batch_ticket, batch_barrier, next_barrier;
 	bool batch_waits;
+	int resize_error; /* of the last attempt; 0 if it went well */
 
-	/* Wishes, and what became of them; `changed` is signalled under `lock` when anything of it changes. */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
 	_Atomic bool stop;
 	_Atomic uint64_t barriers_wanted, barriers_done;
-	_Atomic unsigned bits_min; /* the table must not be smaller */
-	_Atomic unsigned bits_now; /* of the current table, when the reclaimer last looked */
-	_Atomic int grow_error; /* why the table did not grow last time; 0 once it did */
+
+	/* Who waits for the reclaimer; `changed` is signalled when anything of it changes. All under `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct reclaimer_wish *wishes;
+	unsigned bits_min; /* reserved: the table never gets smaller */
+	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
 	_Atomic uint64_t reclaimed, retired_taken, growth_failed, grace_periods;

@@ -11,6 +11,10 @@
 #define SWEEP_GROUPS 1024u
 /* Groups per urgent turn of a writer: his bounded share. */
 #define SWEEP_GROUPS_URGENT 8u
+/* Blocks (of some five hundred entries) that are ready to be given back when writers begin to help; and what a writer then gives
+ * back for each block that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
+#define HELP_BLOCKS_MIN 32u
+#define HELP_BLOCKS 2u
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
 
@@ -29,7 +33,7 @@ void reclaimer_fini(struct rcumap *map)
 	pthread_cond_destroy(&map->reclaimer.changed);
 }
 
-/* Tell those who wait for a barrier or for a larger table. */
+/* Tell those who wait for a barrier. */
 static void notify(struct reclaimer *reclaimer)
 {
 	pthread_mutex_lock(&reclaimer->lock);
@@ -69,18 +73,47 @@ int reclaimer_grow_urgently(struct rcumap *map)
 	return error;
 }
 
-/* The size that the current table should have next. */
-static unsigned wanted_bits(const struct rcumap *map, unsigned bits)
+/* The size below which the table must not be: what was reserved, or is being asked for. Under the lock. */
+static unsigned smallest_bits(const struct reclaimer *reclaimer)
 {
-	/* relaxed: whoever raises it wakes the reclaimer afterwards, which has an order of its own */
-	unsigned min = atomic_load_explicit(&map->reclaimer.bits_min, memory_order_relaxed);
+	unsigned min = reclaimer->bits_min;
+
+	for (const struct reclaimer_wish *wish = reclaimer->wishes; wish; wish = wish->next)
+		if (wish->bits > min)
+			min = wish->bits;
+	return min;
+}
+
+/* The size that the current table, of `bits`, should have next. */
+static unsigned decide_bits(struct rcumap *map, unsigned bits)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
 	uint64_t entries = map_count(map);
+	unsigned decided = bits;
+
+	pthread_mutex_lock(&reclaimer->lock);
+
+	unsigned min = smallest_bits(reclaimer);
 
 	if (bits < TABLE_BITS_MAX && (bits < min || load_must_grow(entries, bits)))
-		return bits + 1;
-	if (bits > min && load_may_shrink(entries, bits))
-		return bits - 1;
-	return bits;
+		decided = bits + 1;
+	else if (bits > min && load_may_shrink(entries, bits))
+		/* From now on rcumap_reserve() waits, if it asks for what the table is about to lose. */
+		decided = reclaimer->bits_now = bits - 1;
+	pthread_mutex_unlock(&reclaimer->lock);
+	return decided;
+}
+
+/* Tell those who wait for a larger table how large it is, or why it is not. */
+static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
+{
+	pthread_mutex_lock(&reclaimer->lock);
+	reclaimer->bits_now = bits;
+	for (struct reclaimer_wish *wish = reclaimer->wishes; wish && error; wish = wish->next)
+		if (wish->bits > bits)
+			wish->error = error;
+	pthread_cond_broadcast(&reclaimer->changed);
+	pthread_mutex_unlock(&reclaimer->lock);
 }
 
 bool reclaimer_resize(struct rcumap *map)
@@ -97,7 +130,7 @@ bool reclaimer_resize(struct rcumap *map)
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 	} else {
-		unsigned bits = wanted_bits(map, table->bits);
+		unsigned bits = decide_bits(map, table->bits);
 
 		if (bits != table->bits) {
 			error = tables_begin(&map->tables, bits);
@@ -106,28 +139,60 @@ bool reclaimer_resize(struct rcumap *map)
 				error = 0; /* a writer began */
 		}
 	}
-	/* [BITS release] pairs with [BITS acquire] in wait_for_bits(). */
-	atomic_store_explicit(&reclaimer->bits_now, tables_current(&map->tables)->bits, memory_order_release);
-	map->section->unlock();
 
-	/* relaxed: the exchange below orders it. The error of the last attempt, or 0. */
-	atomic_store_explicit(&reclaimer->grow_error, error, memory_order_relaxed);
+	const struct table *next = table_next(table);
+	unsigned now = tables_current(&map->tables)->bits;
+
+	if (next && next->bits < now)
+		now = next->bits;
+	map->section->unlock();
+	reclaimer->resize_error = error;
 	if (error)
-		/* [FAILED release] pairs with [FAILED acquire] in wait_for_bits(): the error is there. */
-		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_release);
+		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed);
 	if (more)
-		notify(reclaimer);
+		answer_wishes(reclaimer, now, error);
 	return more && !error;
 }
 
 /* ------------------------------------------------------------------ reclaiming */
 
-static void reclaim_entry(void *ctx, void *unlinked)
-{
-	struct rcumap *map = ctx;
+/* Whose memory goes back where. */
+struct giver {
+	struct rcumap *map;
+	struct slab_freer *freer;
+	uint64_t given;
+};
 
-	memory_free(&map->memory, unlinked, entry_size_of(unlinked));
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, 1, memory_order_relaxed);
+static void give_entry(void *ctx, void *unlinked)
+{
+	struct giver *giver = ctx;
+
+	memory_free(&giver->map->memory, giver->freer, unlinked, entry_size_of(unlinked));
+	giver->given++;
+}
+
+/* Reclaim one ready block; false if there was none. Inside a read section. */
+static bool give_block(struct rcumap *map, struct slab_freer *freer)
+{
+	struct giver giver = { .map = map, .freer = freer };
+	int result = retire_reclaim(&map->retire, give_entry, &giver);
+
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed); /* a statistic */
+	if (result == 2)
+		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
+	return result > 0;
+}
+
+void reclaimer_help(struct rcumap *map)
+{
+	struct slab_freer freer = { 0 };
+
+	if (retire_unreclaimed(&map->retire) < HELP_BLOCKS_MIN)
+		return;
+	for (unsigned i = 0; i < HELP_BLOCKS; i++)
+		if (!give_block(map, &freer))
+			break;
+	slab_flush(&map->memory.slab, &freer);
 }
 
 /* Is there anything that a batch would take? */
@@ -152,28 +217,40 @@ bool reclaimer_take(struct rcumap *map)
 
 	bool stays = retire_take(&map->retire, &reclaimer->batch);
 
-	/* C3: what a barrier waits for may be in a block that stays for the next batch. */
-	if (!stays)
-		reclaimer->batch_barrier = barrier;
+	/* C3: what a barrier waits for may be in a block that stays. It stays for one batch only: those who had reserved
+	 * cells in it were inside sections, which the next grace period outlasts. */
+	reclaimer->batch_barrier = stays ? reclaimer->next_barrier : barrier;
+	reclaimer->next_barrier = barrier;
 	slab_rest(&map->memory.slab);
-	return stays || reclaimer->batch.blocks || reclaimer->batch_tables || map->memory.slab.resting;
+	return stays || reclaimer->batch.blocks || reclaimer->batch.dead || reclaimer->batch_tables ||
+	       map->memory.slab.resting;
 }
 
-void reclaimer_give_back(struct rcumap *map)
+bool reclaimer_give_back(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
+	struct slab_freer *freer = &reclaimer->freer;
+	bool more = true;
 
-	retire_reclaim(&reclaimer->batch, &map->memory, reclaim_entry, map);
+	retire_ready(&map->retire, &map->memory, freer, &reclaimer->batch);
 	while (reclaimer->batch_tables) {
 		struct table *table = reclaimer->batch_tables;
 
 		reclaimer->batch_tables = table->retired;
-		table_free(&map->tables, table);
+		table_free(&map->tables, table, freer);
 	}
-	slab_revive(&map->memory.slab);
+	while (more) {
+		map->section->lock();
+		more = give_block(map, freer);
+		map->section->unlock();
+	}
+	slab_revive(&map->memory.slab, freer);
+	if (retire_unreclaimed(&map->retire))
+		return false;
 	/* [DONE release] pairs with [DONE acquire] in rcumap_barrier(). */
 	atomic_store_explicit(&reclaimer->barriers_done, reclaimer->batch_barrier, memory_order_release);
 	notify(reclaimer);
+	return true;
 }
 
 /* One turn: give back the batch whose grace period has ended, take the next. */
@@ -184,14 +261,17 @@ static void reclaim(struct rcumap *map)
 	if (reclaimer->batch_waits) {
 		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
 			return;
-		reclaimer_give_back(map);
+		/* False: a writer who helps is not done with his block. He wakes us when he is. */
+		if (!reclaimer_give_back(map))
+			return;
+		reclaimer->batch_waits = false;
 		atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed);
 	}
 	reclaimer->batch_waits = reclaimer_take(map);
 	if (reclaimer->batch_waits)
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
 	else
-		reclaimer_give_back(map); /* nothing: barriers are done */
+		(void)reclaimer_give_back(map); /* nothing: barriers are done */
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -220,12 +300,8 @@ static void *run(void *arg)
 		/* Also a quiescent state, for a qsbr thread that goes on. */
 		bool paused = section->pause();
 
-		if (!more) {
-			/* relaxed: the thread's own */
-			int error = atomic_load_explicit(&reclaimer->grow_error, memory_order_relaxed);
-
-			wake_wait(&reclaimer->wake, value, error ? RETRY_NS : WAKE_FOREVER);
-		}
+		if (!more)
+			wake_wait(&reclaimer->wake, value, reclaimer->resize_error ? RETRY_NS : WAKE_FOREVER);
 		section->resume(paused);
 	}
 	section->thread_unregister();
@@ -298,39 +374,19 @@ int rcumap_barrier(struct rcumap *map)
 	return 0;
 }
 
-/* Raise the smallest size to `bits`; what it was before. */
-static unsigned raise_bits_min(struct reclaimer *reclaimer, unsigned bits)
+static void add_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
 {
-	/* relaxed: wake_signal() follows */
-	unsigned min = atomic_load_explicit(&reclaimer->bits_min, memory_order_relaxed);
-
-	while (min < bits && !atomic_compare_exchange_weak_explicit(&reclaimer->bits_min, &min, bits,
-								    memory_order_relaxed, memory_order_relaxed));
-	return min;
+	wish->next = reclaimer->wishes;
+	reclaimer->wishes = wish;
 }
 
-/* Wait until the table has `bits`, or growing has failed. */
-static int wait_for_bits(struct rcumap *map, unsigned bits, uint64_t failed)
+static void drop_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
 {
-	struct reclaimer *reclaimer = &map->reclaimer;
-	int error = 0;
+	struct reclaimer_wish **link = &reclaimer->wishes;
 
-	pthread_mutex_lock(&reclaimer->lock);
-	for (;;) {
-		/* [BITS acquire] pairs with [BITS release] in reclaimer_resize(). */
-		if (atomic_load_explicit(&reclaimer->bits_now, memory_order_acquire) >= bits)
-			break;
-		/* [FAILED acquire] pairs with [FAILED release] in reclaimer_resize(): its error is there. */
-		if (atomic_load_explicit(&reclaimer->growth_failed, memory_order_acquire) != failed) {
-			error = atomic_load_explicit(&reclaimer->grow_error, memory_order_relaxed);
-			if (error)
-				break;
-			failed = atomic_load_explicit(&reclaimer->growth_failed, memory_order_relaxed);
-		}
-		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
-	}
-	pthread_mutex_unlock(&reclaimer->lock);
-	return error;
+	while (*link != wish)
+		link = &(*link)->next;
+	*link = wish->next;
 }
 
 int rcumap_reserve(struct rcumap *map, uint64_t capacity)
@@ -347,16 +403,18 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 		return error;
 
 	struct reclaimer *reclaimer = &map->reclaimer;
-	unsigned bits = table_bits_for(capacity);
-	uint64_t failed = atomic_load_explicit(&reclaimer->growth_failed, memory_order_acquire);
-	unsigned before = raise_bits_min(reclaimer, bits);
+	struct reclaimer_wish wish = { .bits = table_bits_for(capacity) };
 
+	pthread_mutex_lock(&reclaimer->lock);
+	add_wish(reclaimer, &wish);
 	wake_signal(&reclaimer->wake);
-	error = wait_for_bits(map, bits, failed);
-	/* The wish goes with the error, unless somebody else has wished for more. */
-	if (error && before < bits)
-		atomic_compare_exchange_strong_explicit(&reclaimer->bits_min, &bits, before, memory_order_relaxed,
-							memory_order_relaxed);
+	while (!wish.error && reclaimer->bits_now < wish.bits)
+		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
+	drop_wish(reclaimer, &wish);
+	if (reclaimer->bits_now >= wish.bits && reclaimer->bits_min < wish.bits)
+		reclaimer->bits_min = wish.bits;
+	error = reclaimer->bits_now >= wish.bits ? 0 : wish.error;
+	pthread_mutex_unlock(&reclaimer->lock);
 	map->section->resume(paused);
 	return error;
 }

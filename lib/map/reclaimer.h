@@ -26,14 +26,18 @@ void reclaimer_stop(struct rcumap *map);
  */
 int reclaimer_grow_urgently(struct rcumap *map);
 
+/* A writer who has filled a block of retired entries: give back others in return, if the reclaimer is late. Bounded work.
+ * Inside a read section. Lock-free. */
+void reclaimer_help(struct rcumap *map);
+
 /*
  * The parts of a turn, for the thread, and for tests that have none, one caller at a time:
  * resize() begins or goes on to grow or shrink; true if there is more to do at once.
  * take() takes what is retired into the batch (C2: the last one was given back); false if there was nothing.
- * give_back() frees the batch, a grace period after it was taken.
+ * give_back() frees the batch, a grace period after it was taken; false if another thread is still helping with it.
  */
 bool reclaimer_resize(struct rcumap *map);
 bool reclaimer_take(struct rcumap *map);
-void reclaimer_give_back(struct rcumap *map);
+bool reclaimer_give_back(struct rcumap *map);
 
 #endif

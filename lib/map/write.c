@@ -18,6 +18,7 @@ struct attempt {
 	struct rcumap_entry *entry; /* built, not published */
 	retire_cell *cell; /* reserved, not filled */
 	bool wake; /* the reclaimer, at the end */
+	bool help; /* the reclaimer, at the end */
 	unsigned failures; /* exchanges lost in a row */
 };
 
@@ -33,12 +34,16 @@ static struct attempt begin(struct rcumap *map, const void *key, size_t key_size
 /* Give back what was not used, and wake whom this operation made work for. Passes `result` through. */
 static int end(struct attempt *attempt, int result)
 {
-	if (attempt->entry)
+	if (attempt->entry) {
 		memory_discard(&attempt->map->memory, attempt->entry, entry_size_of(attempt->entry));
+		attempt->wake = true; /* only the reclaimer makes it usable again */
+	}
 	if (attempt->cell)
 		retire_cancel(attempt->cell);
 	if (attempt->wake)
 		wake_signal(&attempt->map->reclaimer.wake);
+	if (attempt->help)
+		reclaimer_help(attempt->map);
 	return result;
 }
 
@@ -81,6 +86,7 @@ static int secure(struct attempt *attempt)
 	int result = retire_reserve(&attempt->map->retire, &attempt->map->memory, &attempt->cell);
 
 	attempt->wake |= result > 0;
+	attempt->help |= result > 0;
 	return result < 0 ? result : 0;
 }
 
@@ -160,10 +166,10 @@ static int store_over(struct attempt *attempt, const struct table *table, struct
 	if (view->frozen)
 		return 1;
 
-	int error = build(attempt, store);
+	int error = secure(attempt);
 
 	if (!error)
-		error = secure(attempt);
+		error = build(attempt, store);
 	if (error)
 		return error;
 	if (!bucket_replace(&attempt->map->tables, table, view, attempt->entry)) {
@@ -186,14 +192,10 @@ static int store_new(struct attempt *attempt, struct table *table, struct bucket
 	if (store->condition == WRITE_IF_PRESENT || store->condition == WRITE_IF_VERSION)
 		return -ENOENT;
 
-	int error = build(attempt, store);
+	int error = view->empty_line ? build(attempt, store) : make_room(attempt, table, view);
 
-	if (error)
-		return error;
-	if (!view->empty_line) {
-		error = make_room(attempt, table, view);
+	if (error || !view->empty_line)
 		return error ? error : 1;
-	}
 	/* As soon as it is in, the entry belongs to all: another thread may have removed it already. */
 	uint64_t version = attempt->entry->version;
 

@@ -84,10 +84,10 @@ static void free_large(struct memory *memory, void *p, size_t size)
 	count(memory, -(int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER)));
 }
 
-void memory_free(struct memory *memory, void *p, size_t size)
+void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size)
 {
 	if (in_slab(memory, size))
-		slab_free(&memory->slab, p, size);
+		slab_free(&memory->slab, freer, p, size);
 	else
 		free_large(memory, p, size);
 }

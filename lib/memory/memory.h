@@ -4,7 +4,7 @@
  * kernel; or everything from the user's allocator.
  *
  * Three kinds of giving back:
- *   memory_free()     nobody can reach the block any more; the reclaimer alone (or whoever is alone with the map)
+ *   memory_free()     nobody can reach the block any more; through the calling thread's freer
  *   memory_discard()  the block was never published; any thread
  *   memory_free_lines() a table's array; any thread
  */
@@ -37,7 +37,7 @@ void memory_fini(struct memory *memory);
 /* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM or -EFAULT (the user's
  * allocator returned an address that cannot be used). Inside a read section. */
 int memory_alloc(struct memory *memory, size_t size, size_t align, void **p);
-void memory_free(struct memory *memory, void *p, size_t size);
+void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size);
 void memory_discard(struct memory *memory, void *p, size_t size);
 
 /* At the end of the map, as memory_free(), but a block of the slab may be left to memory_fini(). */

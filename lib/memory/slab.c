@@ -12,10 +12,12 @@
 #define CHUNK_SHARE 8u
 /* Free blocks in a full magazine, at most. */
 #define MAGAZINE_CELLS 256u
+/* Empty magazines that a freer keeps for later. */
+#define EMPTIES_KEPT 64u
 
 struct magazine {
 	struct magazine *_Atomic next; /* in the depot or the spent stack */
-	_Atomic uint32_t taken; /* indices below are taken; grows past `count` */
+	_Atomic uint64_t taken; /* indices below are taken; grows past `count` with each attempt on an exhausted magazine */
 	uint32_t count; /* blocks in it */
 	uint32_t class;
 	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
@@ -90,11 +92,9 @@ void slab_fini(struct slab *slab)
 				free(m);
 		}
 		free_magazines(atomic_load_explicit(&class->depot, memory_order_relaxed));
-		free(class->filling);
 	}
 	free_magazines(atomic_load_explicit(&slab->spent, memory_order_relaxed));
 	free_magazines(slab->resting);
-	free_magazines(slab->empty);
 
 	struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_relaxed);
 
@@ -197,10 +197,10 @@ static struct magazine *pop(struct magazine *_Atomic *stack)
 	return head;
 }
 
-static void *block_at(const struct slab_class *class, struct magazine *m, uint32_t i)
+static void *block_at(const struct slab_class *class, struct magazine *m, uint64_t i)
 {
 	if (!m->capacity)
-		return m->run + (size_t)i * class->block_size;
+		return m->run + i * class->block_size;
 	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
 	if (i + 2 < m->count)
 		__builtin_prefetch(m->cells[i + 2], 1);
@@ -216,9 +216,8 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 
 	for (;;) {
 		if (m) {
-			/* relaxed: the index alone decides who takes the block (L1). It cannot wrap: each thread adds to an exhausted
-			 * magazine once. */
-			uint32_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
+			/* relaxed: the index alone decides who takes the block (L1). */
+			uint64_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
 
 			if (i < m->count)
 				return block_at(class, m, i);
@@ -245,29 +244,49 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 	}
 }
 
+/* What an array of free blocks takes. */
+#define MAGAZINE_BYTES (sizeof(struct magazine) + MAGAZINE_CELLS * sizeof(void *))
+
 /* An array of free blocks for a class: an empty one, or a new one; NULL if there is no memory. */
-static struct magazine *empty_magazine(struct slab *slab, unsigned c)
+static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *freer, unsigned c)
 {
-	const size_t bytes = sizeof(struct magazine) + MAGAZINE_CELLS * sizeof(void *);
-	struct magazine *m = slab->empty;
+	struct magazine *m = freer->empty;
 
 	if (m) {
-		/* relaxed: the reclaimer's own list */
-		slab->empty = atomic_load_explicit(&m->next, memory_order_relaxed);
+		freer->empty = atomic_load_explicit(&m->next, memory_order_relaxed); /* the freer's own list */
+		freer->empties--;
 	} else {
-		m = malloc(bytes);
+		m = malloc(MAGAZINE_BYTES);
 		if (!m)
 			return NULL;
-		atomic_fetch_add_explicit(&slab->bytes, bytes, memory_order_relaxed); /* a statistic */
+		atomic_fetch_add_explicit(&slab->bytes, MAGAZINE_BYTES, memory_order_relaxed); /* a statistic */
 	}
 	atomic_init(&m->next, NULL);
 	atomic_init(&m->taken, 0);
 	m->count = 0;
 	m->class = c;
-	/* Not more than a run of the class: the reclaimer holds back at most that many free blocks. */
+	/* Not more than a run of the class: a freer holds back at most that many free blocks. */
 	m->capacity = slab->class[c].run_blocks < MAGAZINE_CELLS ? slab->class[c].run_blocks : MAGAZINE_CELLS;
 	m->run = NULL;
 	return m;
+}
+
+static void free_magazine(struct slab *slab, struct magazine *m)
+{
+	free(m);
+	atomic_fetch_sub_explicit(&slab->bytes, MAGAZINE_BYTES, memory_order_relaxed); /* a statistic */
+}
+
+/* A magazine that nobody else holds and that is used up. */
+static void keep_empty(struct slab *slab, struct slab_freer *freer, struct magazine *m)
+{
+	if (freer->empties >= EMPTIES_KEPT) {
+		free_magazine(slab, m);
+		return;
+	}
+	atomic_store_explicit(&m->next, freer->empty, memory_order_relaxed); /* the freer's own list */
+	freer->empty = m;
+	freer->empties++;
 }
 
 static void push_discarded(struct slab_class *class, void *p)
@@ -280,22 +299,38 @@ static void push_discarded(struct slab_class *class, void *p)
 						      memory_order_relaxed));
 }
 
-void slab_free(struct slab *slab, void *p, size_t size)
+void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size)
 {
 	unsigned c = class_of(size);
-	struct slab_class *class = &slab->class[c];
+	struct magazine **filling = &freer->filling[c];
 
-	if (!class->filling)
-		class->filling = empty_magazine(slab, c);
-	if (!class->filling) {
-		push_discarded(class, p); /* no memory for an array: it waits until the next turn */
+	if (!*filling)
+		*filling = empty_magazine(slab, freer, c);
+	if (!*filling) {
+		push_discarded(&slab->class[c], p); /* no memory for an array: it waits until the reclaimer's next turn */
 		return;
 	}
-	class->filling->cells[class->filling->count++] = p;
-	if (class->filling->count == class->filling->capacity) {
-		push(&class->depot, class->filling);
-		class->filling = NULL;
+	(*filling)->cells[(*filling)->count++] = p;
+	if ((*filling)->count == (*filling)->capacity) {
+		push(&slab->class[c].depot, *filling);
+		*filling = NULL;
 	}
+}
+
+void slab_flush(struct slab *slab, struct slab_freer *freer)
+{
+	for (unsigned c = 0; c < SLAB_CLASSES; c++)
+		if (freer->filling[c]) {
+			push(&slab->class[c].depot, freer->filling[c]);
+			freer->filling[c] = NULL;
+		}
+	while (freer->empty) {
+		struct magazine *m = freer->empty;
+
+		freer->empty = atomic_load_explicit(&m->next, memory_order_relaxed); /* the freer's own list */
+		free_magazine(slab, m);
+	}
+	freer->empties = 0;
 }
 
 void slab_discard(struct slab *slab, void *p, size_t size)
@@ -315,19 +350,17 @@ void slab_rest(struct slab *slab)
 	slab->resting = atomic_exchange_explicit(&slab->spent, NULL, memory_order_acquire);
 }
 
-void slab_revive(struct slab *slab)
+void slab_revive(struct slab *slab, struct slab_freer *freer)
 {
 	while (slab->resting) {
 		struct magazine *m = slab->resting;
 
 		/* relaxed: since the grace period nobody else holds `m` */
 		slab->resting = atomic_load_explicit(&m->next, memory_order_relaxed);
-		if (atomic_load_explicit(&m->taken, memory_order_relaxed) < m->count) {
+		if (atomic_load_explicit(&m->taken, memory_order_relaxed) < m->count)
 			push(&slab->class[m->class].depot, m); /* it lost the race for a stripe, whole */
-		} else if (m->capacity) {
-			atomic_store_explicit(&m->next, slab->empty, memory_order_relaxed);
-			slab->empty = m;
-		}
+		else if (m->capacity)
+			keep_empty(slab, freer, m);
 	}
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		struct slab_class *class = &slab->class[c];
@@ -337,13 +370,13 @@ void slab_revive(struct slab *slab)
 		while (block) {
 			struct discarded *next = block->next;
 
-			slab_free(slab, block, class->block_size);
+			slab_free(slab, freer, block, class->block_size);
 			block = next;
 		}
 		/* Writers have nothing left but fresh memory: they get what there is. relaxed: a hint. */
-		if (class->filling && !atomic_load_explicit(&class->depot, memory_order_relaxed)) {
-			push(&class->depot, class->filling);
-			class->filling = NULL;
+		if (freer->filling[c] && !atomic_load_explicit(&class->depot, memory_order_relaxed)) {
+			push(&class->depot, freer->filling[c]);
+			freer->filling[c] = NULL;
 		}
 	}
 }

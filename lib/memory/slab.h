@@ -2,14 +2,14 @@
 /*
  * Small blocks of one map: size classes cut from large mappings, handed out through per-stripe magazines.
  *
- * Any writer allocates, lock-free, inside a read section. Only the reclaimer frees, since every block that was ever
- * published comes back after a grace period through it. That makes both ends simple:
+ * Any writer allocates, lock-free, inside a read section. Blocks that were published come back after a grace period, through a
+ * freer: the reclaimer's, or that of a writer who helps it. That makes both ends simple:
  *
- *     writers   current[class][stripe] --empty--> depot[class] --empty--> a fresh run from the chunk
- *     reclaimer filling[class] --full--> depot[class]
+ *     writers  current[class][stripe] --empty--> depot[class] --empty--> a fresh run from the chunk
+ *     freers   filling[class] --full--> depot[class]
  *
  * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An exhausted
- * magazine goes to `spent`, and after a grace period back to the reclaimer.
+ * magazine goes to `spent`, and after a grace period back to the reclaimer's freer.
  *
  * Memory once cut for a class stays with it until the map is destroyed.
  *
@@ -42,7 +42,6 @@ struct slab_class {
 	_Atomic(struct magazine *) current[STRIPE_COUNT];
 	_Atomic(struct magazine *) depot;
 	_Atomic(struct discarded *) discarded;
-	struct magazine *filling; /* the reclaimer's */
 	uint32_t block_size;
 	uint32_t run_blocks; /* blocks in a run */
 };
@@ -53,7 +52,13 @@ struct slab {
 	_Atomic(struct magazine *) spent;
 	_Atomic uint64_t bytes; /* mapped, and magazines */
 	struct magazine *resting; /* the reclaimer's: spent, awaiting a grace period */
-	struct magazine *empty; /* the reclaimer's: may be filled */
+};
+
+/* What one thread is giving back; its own. Zero to begin with. */
+struct slab_freer {
+	struct magazine *filling[SLAB_CLASSES];
+	struct magazine *empty; /* may be filled */
+	unsigned empties;
 };
 
 void slab_init(struct slab *slab);
@@ -65,15 +70,18 @@ void slab_fini(struct slab *slab);
  * 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
 
-/* Give back a block that nobody can reach. The reclaimer alone. */
-void slab_free(struct slab *slab, void *p, size_t size);
+/* Give back a block that nobody can reach. Lock-free. */
+void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size);
+
+/* Hand all that the freer holds to the writers, or to malloc. Lock-free. */
+void slab_flush(struct slab *slab, struct slab_freer *freer);
 
 /* Give back a block that was never published. Any thread. Lock-free. */
 void slab_discard(struct slab *slab, void *p, size_t size);
 
 /* The reclaimer's turn, around a grace period: rest before one begins, revive after it has ended. */
 void slab_rest(struct slab *slab);
-void slab_revive(struct slab *slab);
+void slab_revive(struct slab *slab, struct slab_freer *freer);
 
 /* Does anything wait for slab_rest()? */
 bool slab_has_spent(const struct slab *slab);

@@ -86,7 +86,7 @@ int tables_init(struct tables *tables, struct memory *memory, const struct hash 
 	return 0;
 }
 
-void table_free(struct tables *tables, struct table *table)
+void table_free(struct tables *tables, struct table *table, struct slab_freer *freer)
 {
 	/* relaxed: nobody else reaches the table any more */
 	struct line *line = atomic_load_explicit(&table->overflow, memory_order_relaxed);
@@ -94,21 +94,21 @@ void table_free(struct tables *tables, struct table *table)
 	while (line) {
 		struct line *next = link_line(atomic_load_explicit(&line->ctl, memory_order_relaxed));
 
-		memory_free(tables->memory, line, sizeof *line);
+		memory_free(tables->memory, freer, line, sizeof *line);
 		line = next;
 	}
 	memory_free_lines(tables->memory, table->lines, lines_size(table->bits));
-	memory_free(tables->memory, table, sizeof *table);
+	memory_free(tables->memory, freer, table, sizeof *table);
 }
 
-void tables_fini(struct tables *tables)
+void tables_fini(struct tables *tables, struct slab_freer *freer)
 {
 	struct table *table = tables_current(tables);
 
 	while (table) {
 		struct table *next = table_next(table);
 
-		table_free(tables, table);
+		table_free(tables, table, freer);
 		table = next;
 	}
 }

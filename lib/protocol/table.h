@@ -96,7 +96,7 @@ unsigned table_bits_for(uint64_t entries);
 int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits);
 
 /* Free all tables, not the entries. Alone with the map. */
-void tables_fini(struct tables *tables);
+void tables_fini(struct tables *tables, struct slab_freer *freer);
 
 /* Start to migrate into a table of one bit more or less. 0; -EBUSY: a migration is under way already; -ENOMEM, -EFAULT.
  * Inside a read section. Lock-free. */
@@ -106,8 +106,8 @@ int tables_begin(struct tables *tables, unsigned bits);
  * retire the table. Inside a read section. */
 bool tables_advance(struct tables *tables, struct table *table);
 
-/* Free a table with its overflow lines, which nobody can reach any more. The reclaimer, or alone with the map. */
-void table_free(struct tables *tables, struct table *table);
+/* Free a table with its overflow lines, which nobody can reach any more. */
+void table_free(struct tables *tables, struct table *table, struct slab_freer *freer);
 
 /* A line to chain into `table`, its words UNFILLED or EMPTY(0) with END. 0, -ENOMEM, -EFAULT. Inside a read section. */
 enum line_state { LINE_UNFILLED, LINE_OPEN };

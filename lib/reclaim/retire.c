@@ -13,7 +13,7 @@
 #define CLOSED (UINT64_C(1) << 62)
 
 struct retire_block {
-	struct retire_block *next; /* in `full`, then in the reclaimer's lists */
+	_Atomic(struct retire_block *) next; /* in a stack, or in the reclaimer's lists */
 	_Atomic uint64_t reserved; /* cells reserved; may pass CELLS */
 	uint64_t cells_used; /* once closed */
 	retire_cell cell[CELLS];
@@ -34,19 +34,51 @@ static int create(struct memory *memory, struct retire_block **block)
 	if (error)
 		return error;
 	*block = p;
-	(*block)->next = NULL;
+	atomic_init(&(*block)->next, NULL);
 	atomic_init(&(*block)->reserved, 1); /* the creator's own */
 	for (unsigned i = 0; i < CELLS; i++)
 		atomic_init(&(*block)->cell[i], NULL);
 	return 0;
 }
 
-static void push_full(struct retire *retire, struct retire_block *block)
+/* For lists of blocks that are one thread's own, and blocks that were taken from a stack as a whole. */
+static struct retire_block *next_of(struct retire_block *block)
 {
-	block->next = atomic_load_explicit(&retire->full, memory_order_relaxed);
-	/* [FULL release] publishes the link; pairs with [FULL acquire] in retire_take(), which takes the whole stack. */
-	while (!atomic_compare_exchange_weak_explicit(&retire->full, &block->next, block, memory_order_release,
+	return atomic_load_explicit(&block->next, memory_order_relaxed);
+}
+
+static void set_next(struct retire_block *block, struct retire_block *next)
+{
+	atomic_store_explicit(&block->next, next, memory_order_relaxed);
+}
+
+static void push(_Atomic(struct retire_block *) *stack, struct retire_block *block)
+{
+	struct retire_block *head = atomic_load_explicit(stack, memory_order_relaxed);
+
+	do
+		set_next(block, head);
+	/* [FULL release] publishes the block; pairs with [FULL acquire] in take_all() and pop(). */
+	while (!atomic_compare_exchange_weak_explicit(stack, &head, block, memory_order_release,
 						      memory_order_relaxed));
+}
+
+static struct retire_block *take_all(_Atomic(struct retire_block *) *stack)
+{
+	/* [FULL acquire] pairs with push(). */
+	return atomic_exchange_explicit(stack, NULL, memory_order_acquire);
+}
+
+/* Inside a read section (R3). */
+static struct retire_block *pop(_Atomic(struct retire_block *) *stack)
+{
+	/* [FULL acquire] pairs with push(). */
+	struct retire_block *head = atomic_load_explicit(stack, memory_order_acquire);
+
+	/* [FULL acquire] on failure the new head is read. */
+	while (head && !atomic_compare_exchange_weak_explicit(stack, &head, next_of(head), memory_order_acquire,
+							      memory_order_acquire));
+	return head;
 }
 
 int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **cell)
@@ -75,7 +107,7 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
 							    memory_order_acquire)) {
 			if (block)
-				push_full(retire, block);
+				push(&retire->full, block);
 			*cell = &fresh->cell[0];
 			return 1;
 		}
@@ -122,16 +154,16 @@ static void sort_block(struct retire *retire, struct retire_batch *batch, struct
 {
 	struct retire_block **list = filled(block) ? &batch->blocks : &retire->waiting;
 
-	block->next = *list;
+	set_next(block, *list);
 	*list = block;
 	if (list == &batch->blocks)
-		batch->count += block->cells_used;
+		batch->count++;
 }
 
 static void sort_list(struct retire *retire, struct retire_batch *batch, struct retire_block *block)
 {
 	while (block) {
-		struct retire_block *next = block->next;
+		struct retire_block *next = next_of(block);
 
 		sort_block(retire, batch, block);
 		block = next;
@@ -142,8 +174,7 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 {
 	struct retire_block *waiting = retire->waiting;
 
-	batch->blocks = NULL;
-	batch->count = 0;
+	*batch = (struct retire_batch){ .dead = take_all(&retire->dead) };
 	retire->waiting = NULL;
 	sort_list(retire, batch, waiting);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
@@ -160,36 +191,71 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 		sort_block(retire, batch, block);
 	}
 
-	/* [FULL acquire] takes the stack; pairs with push_full(). */
-	struct retire_block *full = atomic_exchange_explicit(&retire->full, NULL, memory_order_acquire);
+	struct retire_block *full = take_all(&retire->full);
 
-	for (struct retire_block *block = full; block; block = block->next)
+	for (struct retire_block *block = full; block; block = next_of(block))
 		block->cells_used = CELLS;
 	sort_list(retire, batch, full);
 	return retire->waiting != NULL;
 }
 
-void retire_reclaim(struct retire_batch *batch, struct memory *memory,
-		    void (*reclaim)(void *ctx, void *unlinked), void *ctx)
+static void free_list(struct memory *memory, struct slab_freer *freer, struct retire_block *block)
+{
+	while (block) {
+		struct retire_block *next = next_of(block);
+
+		memory_free(memory, freer, block, sizeof *block);
+		block = next;
+	}
+}
+
+void retire_ready(struct retire *retire, struct memory *memory, struct slab_freer *freer, struct retire_batch *batch)
+{
+	/* relaxed: before the blocks can be popped; the decrements follow through [FULL] */
+	atomic_fetch_add_explicit(&retire->unreclaimed, batch->count, memory_order_relaxed);
+	while (batch->blocks) {
+		struct retire_block *block = batch->blocks;
+
+		batch->blocks = next_of(block);
+		push(&retire->ready, block);
+	}
+	free_list(memory, freer, batch->dead);
+	*batch = (struct retire_batch){ 0 };
+}
+
+uint64_t retire_unreclaimed(const struct retire *retire)
+{
+	/* [EMPTIED acquire] pairs with [EMPTIED release] in retire_reclaim(): what its helpers gave back is given back. */
+	return atomic_load_explicit(&((struct retire *)retire)->unreclaimed, memory_order_acquire);
+}
+
+int retire_reclaim(struct retire *retire, void (*reclaim)(void *ctx, void *unlinked), void *ctx)
 {
 	/* Entries were last used by other cores: their lines are fetched this many ahead. */
 	enum { AHEAD = 8 };
 
-	while (batch->blocks) {
-		struct retire_block *block = batch->blocks;
+	struct retire_block *block = pop(&retire->ready);
 
-		for (uint64_t i = 0; i < block->cells_used; i++) {
-			/* relaxed: filled() has acquired them */
-			void *unlinked = atomic_load_explicit(&block->cell[i], memory_order_relaxed);
+	if (!block)
+		return 0;
+	for (uint64_t i = 0; i < block->cells_used; i++) {
+		/* relaxed: filled() has acquired them */
+		void *unlinked = atomic_load_explicit(&block->cell[i], memory_order_relaxed);
 
-			if (i + AHEAD < block->cells_used)
-				__builtin_prefetch(atomic_load_explicit(&block->cell[i + AHEAD],
-									memory_order_relaxed));
-			if (unlinked != &cancelled)
-				reclaim(ctx, unlinked);
-		}
-		batch->blocks = block->next;
-		memory_free(memory, block, sizeof *block);
+		if (i + AHEAD < block->cells_used)
+			__builtin_prefetch(atomic_load_explicit(&block->cell[i + AHEAD], memory_order_relaxed));
+		if (unlinked != &cancelled)
+			reclaim(ctx, unlinked);
 	}
-	batch->count = 0;
+	push(&retire->dead, block);
+	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
+	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
+}
+
+void retire_fini(struct retire *retire, struct memory *memory)
+{
+	struct slab_freer freer = { 0 };
+
+	free_list(memory, &freer, take_all(&retire->dead));
+	slab_flush(&memory->slab, &freer);
 }
