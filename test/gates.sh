@@ -62,6 +62,6 @@ done
 echo "$# gates, $failed failed, $(($(date +%s) - began)) s"
 
 case " $* " in
-*" tests "*) grep -E '^(All tests successful|Files=|Failed |Result: )' $logs/tests.log ;;
+*" tests "*) grep -E '^(All tests successful|Files=|Result: )' $logs/tests.log ;;
 esac
 [ $failed = 0 ]
