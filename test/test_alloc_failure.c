@@ -120,7 +120,7 @@ struct step {
 
 static int take(struct sequence *s, struct step *step)
 {
-	static unsigned char value[1 << 16];
+	static _Thread_local unsigned char value[1 << 16];
 	unsigned char key[FIXTURE_KEY_MAX];
 	size_t key_size = fixture_key(step->number, key);
 	uint64_t expected = s->states[step->number].version;
@@ -450,6 +450,73 @@ static void growth_is_made_up_for(void)
 	end(&s, "growth");
 }
 
+/* ------------------------------------------------------------------------------------------------ threads */
+
+#define THREADS 4u
+
+struct crowd {
+	struct rcumap *map;
+	uint64_t keys; /* of each member */
+	uint64_t turns;
+	_Atomic uint64_t wrong, refused;
+};
+
+/*
+ * Each member has keys of its own, number % THREADS == index, so that it knows what is under them, while the others change
+ * the same buckets and tables. Every other operation is tried with an allocation failing.
+ */
+static void suffer(struct team_member *me)
+{
+	struct crowd *c = me->ctx;
+	struct sequence s;
+	struct rng rng;
+
+	memset(&s, 0, sizeof s);
+	s.map = c->map;
+	s.keys = c->keys * THREADS;
+	s.size_max = 64;
+	s.states = calloc(s.keys, sizeof s.states[0]);
+	rng_init_stream(&rng, seed, 1000 + me->index);
+	for (uint64_t t = 0; t < c->turns; t++) {
+		struct step step = random_step(&s, &rng, t, c->turns);
+		int result;
+
+		step.number = step.number / THREADS * THREADS + me->index;
+		if (rng_below(&rng, 2))
+			arm(1 + rng_below(&rng, 4));
+		result = take(&s, &step);
+		if (disarm() && result == -ENOMEM) {
+			atomic_fetch_add(&c->refused, 1);
+			s.wrong += step.version != 0 || !is_as_noted(&s, step.number);
+		} else {
+			finish(&s, &step, result);
+		}
+		if (t % 256 == 0)
+			for (uint64_t i = me->index; i < s.keys; i += THREADS)
+				s.wrong += !is_as_noted(&s, i);
+		flavor_quiescent(fixture_flavor);
+	}
+	for (uint64_t i = me->index; i < s.keys; i += THREADS)
+		s.wrong += !is_as_noted(&s, i);
+	atomic_fetch_add(&c->wrong, s.wrong);
+	free(s.states);
+}
+
+static void threads_suffer(rcumap_hash_fn *hash, uint64_t keys, const char *name)
+{
+	struct rcumap_options options = options_with(hash);
+	struct crowd c = { fixture_map(&options), keys, fixture_scaled(40000, 3000), 0, 0 };
+
+	fixture_run(THREADS, suffer, &c);
+	is_int(c.wrong, 0, "%s, %s, %s: among threads, too, refusals have no effect", fixture_name(), who(), name);
+	ok(c.refused > 0 || builtin, "%s, %s, %s: %llu operations were refused", fixture_name(), who(), name,
+	   (unsigned long long)c.refused);
+	is_int(rcumap_barrier(c.map), 0, "%s, %s, %s: barrier", fixture_name(), who(), name);
+	is_int(fixture_stats(c.map).retired_pending, 0, "%s, %s, %s: nothing waits", fixture_name(), who(), name);
+	fixture_destroy(c.map);
+	ok(fault_settled(&allocator), "%s, %s, %s: every byte is given back", fixture_name(), who(), name);
+}
+
 /* ------------------------------------------------------------------------------------------------ */
 
 static uint64_t hash_of_eight(void *ctx, const void *key, size_t key_size)
@@ -472,6 +539,8 @@ static void test(void)
 		droughts();
 		clear_keeps_the_rest();
 		growth_is_made_up_for();
+		threads_suffer(NULL, 500, "many keys");
+		threads_suffer(hash_of_eight, 8, "few keys of eight hashes");
 	}
 }
 

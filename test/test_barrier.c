@@ -3,6 +3,8 @@
 #include "checked_allocator.h"
 #include "fixture.h"
 
+#include <urcu/flavor.h>
+
 static struct rcumap *map_of(struct fault_allocator *allocator)
 {
 	struct rcumap_options options;
@@ -81,6 +83,26 @@ static void not_inside_a_section(void)
 	fixture_destroy(map);
 }
 
+/* qsbr: the call is a quiescent state, and leaves the caller online or offline as he was. */
+static void keeps_the_caller_online(void)
+{
+	const struct rcu_flavor_struct *rcu = flavor_rcu(fixture_flavor);
+	struct rcumap *map = fixture_map(NULL);
+	bool online, offline;
+
+	if (fixture_flavor != FLAVOR_QSBR) {
+		skip(2, "there is no online and offline");
+	} else {
+		online = rcumap_barrier(map) == 0 && rcumap_reserve(map, 100) == 0 && rcu->read_ongoing();
+		flavor_offline(fixture_flavor);
+		offline = rcumap_barrier(map) == 0 && rcumap_reserve(map, 1000) == 0 && !rcu->read_ongoing();
+		flavor_online(fixture_flavor);
+		ok(online, "%s: a caller who is online stays so", fixture_name());
+		ok(offline, "%s: one who is offline, too", fixture_name());
+	}
+	fixture_destroy(map);
+}
+
 struct context {
 	struct rcumap *map;
 	uint64_t turns;
@@ -120,6 +142,7 @@ static void test(void)
 	gives_back_what_was_retired();
 	each_single_one();
 	not_inside_a_section();
+	keeps_the_caller_online();
 	from_several_threads();
 }
 

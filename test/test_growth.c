@@ -164,8 +164,36 @@ static void breathes(void)
 	fixture_destroy(c.map);
 }
 
+/* Filled and emptied time and again, a map needs no more than it did at first. */
+static void memory_is_flat(void)
+{
+	struct rcumap *map = fixture_map(NULL);
+	const uint64_t keys = fixture_scaled(20000, 1000);
+	uint64_t early = 0, wrong = 0;
+
+	for (unsigned cycle = 0; cycle < 20; cycle++) {
+		for (uint64_t i = 0; i < keys; i++) {
+			wrong += fixture_put(map, i + cycle * 7, cycle, 24 + i % 100) != 0;
+			flavor_quiescent(fixture_flavor);
+		}
+		for (uint64_t i = 0; i < keys; i++) {
+			wrong += fixture_delete(map, i + cycle * 7) != 0;
+			flavor_quiescent(fixture_flavor);
+		}
+		rcumap_barrier(map);
+		if (cycle == 9)
+			early = fixture_stats(map).memory_bytes;
+	}
+	is_int(wrong, 0, "%s: a map is filled and emptied twenty times", fixture_name());
+	if (!ok(fixture_stats(map).memory_bytes <= early + early / 4 + 262144, "%s: memory is flat", fixture_name()))
+		diag("%llu bytes after ten times, %llu after twenty", (unsigned long long)early,
+		     (unsigned long long)fixture_stats(map).memory_bytes);
+	fixture_destroy(map);
+}
+
 static void test(void)
 {
+	memory_is_flat();
 	grows_and_shrinks_under_readers();
 	breathes();
 }

@@ -149,6 +149,48 @@ static void count_is_what_is_found(uint64_t keys)
 		free(c.versions[i]);
 }
 
+/* More threads than the library has stripes: some share one. */
+#define CROWD 100u
+
+struct crowd {
+	struct rcumap *map;
+	uint64_t turns;
+	uint64_t *versions; /* CROWD times turns */
+	_Atomic uint64_t wrong;
+};
+
+static void put_own(struct team_member *me)
+{
+	struct crowd *c = me->ctx;
+
+	for (uint64_t t = 0; t < c->turns; t++) {
+		uint64_t key[2] = { me->index, t / 2 };
+
+		if (rcumap_put(c->map, key, sizeof key, &t, sizeof t, &c->versions[me->index * c->turns + t]) != 0)
+			atomic_fetch_add(&c->wrong, 1);
+		flavor_quiescent(fixture_flavor);
+	}
+}
+
+static void a_crowd_of_writers(void)
+{
+	struct crowd c = { fixture_map(NULL), fixture_scaled(2000, 100) & ~UINT64_C(1), NULL, 0 };
+	const uint64_t n = CROWD * c.turns;
+	uint64_t twice = 0;
+
+	c.versions = calloc(n, sizeof c.versions[0]);
+	fixture_run(CROWD, put_own, &c);
+	is_int(c.wrong, 0, "%s: %u threads write at once", fixture_name(), CROWD);
+	is_int(rcumap_count(c.map), n / 2, "%s: the count is right though they share counters", fixture_name());
+	is_int(fixture_stats(c.map).replaced, n / 2, "%s: so is that of replacements", fixture_name());
+	qsort(c.versions, n, sizeof c.versions[0], by_value);
+	for (uint64_t i = 1; i < n; i++)
+		twice += c.versions[i] == c.versions[i - 1];
+	is_int(twice, 0, "%s: no version was given twice", fixture_name());
+	free(c.versions);
+	fixture_destroy(c.map);
+}
+
 /* ------------------------------------------------------------------------------------------------ one winner */
 
 static void increment(struct team_member *me)
@@ -426,6 +468,7 @@ static void test(void)
 	count_is_what_is_found(1);
 	count_is_what_is_found(5);
 	count_is_what_is_found(1000);
+	a_crowd_of_writers();
 	no_increment_is_lost();
 	exactly_one_wins();
 	a_put_publishes_what_came_before();
