@@ -18,11 +18,13 @@
  * - With qsbr a thread is "inside a read section" whenever it is online: announce quiescent states
  *   (rcu_quiescent_state) or go offline regularly, or nothing is ever reclaimed.
  * - rcumap_destroy() requires that no other thread uses the map any more.
+ * - After fork() the child has no background threads: it may only exec or _exit; any call on a map may hang.
+ * - A thread must not be cancelled (pthread_cancel) inside a call.
  *
  * Conventions:
  *
- * - Functions return 0, a positive outcome that their description names, or -errno. Outputs are
- *   written on success only, except where said. On any error the map is unchanged.
+ * - Functions return 0 or -errno. Outputs are written on success only, except where said. On any error the map is
+ *   unchanged (rcumap_clear() may have removed some entries).
  * - Keys are 1 to RCUMAP_KEY_SIZE_MAX bytes, values 0 to RCUMAP_VALUE_SIZE_MAX bytes, of any content.
  *   Both are copied in; the caller keeps what he passed.
  * - "Own section": the function opens and closes a read section of the map's flavor itself. It may be
@@ -40,8 +42,9 @@
  *     count stats (3)                    yes  no   no         no       wait-free
  *     reserve barrier create destroy     no   no   yes        yes      blocking
  *
- *     (1) apart from what the system's or the user's allocator does; the built-in allocator of small
- *         entries is lock-free, larger ones come from malloc.
+ *     (1) apart from what the system's or the user's allocator does; the built-in allocator of entries up to
+ *         4 KiB is lock-free, larger ones come from malloc. With bp, a thread's first call registers it with
+ *         liburcu, which allocates and takes a lock.
  *     (2) only the record by which an entry is retired, one allocation in several hundred.
  *     (3) stats opens a section of its own; count needs none.
  *
@@ -87,7 +90,7 @@ struct rcu_flavor_struct;
  * `free` takes back what `alloc` returned, with the same size. Both are called from every thread that
  * writes and from the reclaimer, concurrently, inside read sections: they must be thread-safe, must not
  * call the map, and must not wait for a grace period. Memory at or above 2^48, or misaligned, is
- * given back at once and the operation fails with -EFAULT.
+ * given back at once and the operation fails with -EFAULT. rcumap_create() and rcumap_destroy() call them outside sections.
  */
 struct rcumap_allocator {
 	void *(*alloc)(void *ctx, size_t size, size_t align);
@@ -109,7 +112,7 @@ typedef uint64_t rcumap_hash_fn(void *ctx, const void *key, size_t key_size);
  */
 struct rcumap_options {
 	/** sizeof(struct rcumap_options), as the caller was compiled. A larger struct of a later version is
-	 * accepted as long as its unknown tail is zero. */
+	 * accepted as long as its unknown tail is zero; none will be larger than 4096 bytes. */
 	size_t size;
 	/** Entries that fit before the table first grows, and below which it never shrinks.
 	 * 0: a small table. At most RCUMAP_CAPACITY_MAX. */
@@ -132,11 +135,11 @@ struct rcumap_options {
  * @retval 0         created; its reclaimer thread runs.
  * @retval -EINVAL   map is NULL, options->size is too small, an unknown flavor, capacity above the
  *                   maximum, only one of alloc and free, hash_ctx without hash.
- * @retval -E2BIG    options->size is larger than this library knows, with a tail that is not zero.
+ * @retval -E2BIG    options->size is larger than this library knows, with a tail that is not zero; or above 4096.
  * @retval -ENOMEM   no memory. @retval -EAGAIN no thread could be started.
  * @retval -EFAULT   the user's allocator returned an unusable address.
  *
- * Context: outside any read section. Blocks briefly. Cost: two threads at most (reclaimer; and the
+ * Context: outside any read section. Blocks while it touches the memory of options->capacity. Cost: two threads at most (reclaimer; and the
  * grace-period thread if this is the first map of its flavor in the process).
  */
 int rcumap_create(struct rcumap **map, const struct rcumap_options *options);
@@ -150,7 +153,8 @@ int rcumap_create(struct rcumap **map, const struct rcumap_options *options);
  * @retval -EDEADLK  the caller is inside a read section (bp, memb); the map is intact.
  *
  * Context: outside any read section; with qsbr the call is a quiescent state. Blocks for at least one grace period,
- * as long as a reader stays in a section of this flavor. Debug builds abort on later use of the map.
+ * as long as a reader stays in a section of this flavor. Debug builds abort on later use of the map, if it was among
+ * the last eight that were destroyed.
  */
 int rcumap_destroy(struct rcumap *map);
 
@@ -264,8 +268,9 @@ int rcumap_compare_and_swap(struct rcumap *map, const void *key, size_t key_size
  * @retval 0            removed; its entry is reclaimed after a grace period.
  * @retval -ENOENT      the key is absent.
  * @retval -EINVAL      map or key is NULL, key_size out of range.
- * @retval -ENOMEM      no memory for the record by which the entry would be retired; the key is still there.
- * @retval -EFAULT      the user's allocator returned an unusable address for that record.
+ * @retval -ENOMEM      no memory for the record by which the entry would be retired, or to finish moving its bucket to a
+ *                      smaller table; the key is still there.
+ * @retval -EFAULT      the user's allocator returned an unusable address for one of these.
  *
  * Context: own section. Lock-free. Cost: as a find plus one compare-and-swap.
  */
@@ -336,7 +341,7 @@ struct rcumap_stats {
 	uint64_t table_slots, overflow_lines;
 	/** Tables grown and shrunk so far. */
 	uint64_t grown, shrunk;
-	/** Times that a table could not grow for want of memory; it is tried again later. */
+	/** Times that the reclaimer could not make the table grow for want of memory; it tries again later. */
 	uint64_t growth_failed;
 	/** Grace periods that the map's reclaimer has waited for. */
 	uint64_t grace_periods;

@@ -6,9 +6,10 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
+/* Reserved: the kernel refuses what the machine can never hold, instead of killing the process when it is touched. */
 static void *map(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }

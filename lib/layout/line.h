@@ -118,11 +118,6 @@ static inline uint64_t ctl_idle(uint64_t version)
 	return version << 2 | 1;
 }
 
-static inline bool ctl_is_idle(uint64_t ctl)
-{
-	return (ctl & 3) == 1;
-}
-
 static inline uint64_t ctl_busy(const struct rcumap_entry *entry, unsigned position)
 {
 	return (uint64_t)position << 48 | (uint64_t)(uintptr_t)entry | 2;

@@ -170,7 +170,6 @@ void map_free(struct rcumap *map)
 	/* Entries in the slab go with it. */
 	if (memory_has_large(&map->memory))
 		free_entries(map);
-	retire_fini(&map->retire, &map->memory);
 	tables_fini(&map->tables, &map->reclaimer.freer);
 	slab_flush(&map->memory.slab, &map->reclaimer.freer);
 	memory_fini(&map->memory);

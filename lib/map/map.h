@@ -55,7 +55,8 @@ struct reclaimer {
 	struct slab_freer freer;
 	struct table *batch_tables;
 	uint64_t batch_ticket, batch_barrier, next_barrier;
-	bool batch_waits;
+	bool batch_waits; /* for its grace period, or to be given back */
+	bool batch_ready; /* more of it can be given back */
 	int resize_error; /* of the last attempt; 0 if it went well */
 
 	_Atomic bool stop;
@@ -69,7 +70,7 @@ struct reclaimer {
 	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
-	_Atomic uint64_t reclaimed, retired_taken, growth_failed, grace_periods;
+	_Atomic uint64_t reclaimed, growth_failed, grace_periods;
 };
 
 struct rcumap {

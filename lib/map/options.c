@@ -6,6 +6,9 @@
 
 #include "protocol/table.h"
 
+/* No later version's options will be larger. */
+#define OPTIONS_SIZE_MAX 4096u
+
 static bool is_zero(const unsigned char *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
@@ -22,6 +25,9 @@ int options_check(const struct rcumap_options *options, struct map_settings *set
 	/* The first release's options are the shortest there are. */
 	if (options->size < sizeof *options)
 		return -EINVAL;
+	/* Not a size, but garbage: nothing behind the struct is looked at. */
+	if (options->size > OPTIONS_SIZE_MAX)
+		return -E2BIG;
 	if (!is_zero((const unsigned char *)options + sizeof *options, options->size - sizeof *options))
 		return -E2BIG;
 	if (options->capacity > RCUMAP_CAPACITY_MAX)

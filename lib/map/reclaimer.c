@@ -9,14 +9,18 @@
 
 /* Groups per turn: short enough that a batch whose grace period has ended does not wait long, and a section stays short. */
 #define SWEEP_GROUPS 1024u
+/* Blocks (of some five hundred entries) per turn, likewise. */
+#define GIVE_BLOCKS 64u
 /* Groups per urgent turn of a writer: his bounded share. */
 #define SWEEP_GROUPS_URGENT 8u
-/* Blocks (of some five hundred entries) that are ready to be given back when writers begin to help; and what a writer then gives
+/* Blocks that are ready to be given back when writers begin to help; and what a writer then gives
  * back for each block that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
 #define HELP_BLOCKS_MIN 32u
 #define HELP_BLOCKS 2u
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
+/* After meeting a writer who helps: when to look again. */
+#define RETRY_SOON_NS UINT64_C(1000000)
 
 void reclaimer_init(struct rcumap *map)
 {
@@ -63,12 +67,20 @@ static int sweep(struct rcumap *map, uint64_t groups)
 	return error;
 }
 
-int reclaimer_grow_urgently(struct rcumap *map)
+int reclaimer_grow_urgently(struct rcumap *map, const struct table *table)
 {
-	int error = tables_begin(&map->tables, tables_current(&map->tables)->bits + 1);
+	int error = -EBUSY;
 
-	if (error == -EBUSY)
-		(void)sweep(map, SWEEP_GROUPS_URGENT); /* want of memory shows again when the caller needs some */
+	/* Once is enough, however many have seen the same long chain. */
+	if (tables_current(&map->tables) == table)
+		error = tables_begin(&map->tables, table->bits + 1);
+
+	if (error == -EBUSY) {
+		int sweep_error = sweep(map, SWEEP_GROUPS_URGENT);
+
+		if (sweep_error)
+			error = sweep_error;
+	}
 	wake_signal(&map->reclaimer.wake);
 	return error;
 }
@@ -104,15 +116,17 @@ static unsigned decide_bits(struct rcumap *map, unsigned bits)
 	return decided;
 }
 
-/* Tell those who wait for a larger table how large it is, or why it is not. */
+/* Tell those who wait for a larger table how large it is, or why it does not grow. Writers, too, resize: so at each turn. */
 static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
 {
 	pthread_mutex_lock(&reclaimer->lock);
-	reclaimer->bits_now = bits;
-	for (struct reclaimer_wish *wish = reclaimer->wishes; wish && error; wish = wish->next)
-		if (wish->bits > bits)
-			wish->error = error;
-	pthread_cond_broadcast(&reclaimer->changed);
+	if (error || bits != reclaimer->bits_now) {
+		reclaimer->bits_now = bits;
+		for (struct reclaimer_wish *wish = reclaimer->wishes; wish && error; wish = wish->next)
+			if (wish->bits > bits)
+				wish->error = error;
+		pthread_cond_broadcast(&reclaimer->changed);
+	}
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
@@ -120,18 +134,20 @@ bool reclaimer_resize(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 	int error = 0;
-	bool more = false;
+	bool more = false, growing;
 
 	map->section->lock();
 
 	struct table *table = tables_current(&map->tables);
 
 	if (table_next(table)) {
+		growing = table_next(table)->bits > table->bits;
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 	} else {
 		unsigned bits = decide_bits(map, table->bits);
 
+		growing = bits > table->bits;
 		if (bits != table->bits) {
 			error = tables_begin(&map->tables, bits);
 			more = true;
@@ -147,10 +163,9 @@ bool reclaimer_resize(struct rcumap *map)
 		now = next->bits;
 	map->section->unlock();
 	reclaimer->resize_error = error;
-	if (error)
-		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed);
-	if (more)
-		answer_wishes(reclaimer, now, error);
+	if (error && growing)
+		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed); /* a statistic */
+	answer_wishes(reclaimer, now, growing ? error : 0);
 	return more && !error;
 }
 
@@ -171,11 +186,11 @@ static void give_entry(void *ctx, void *unlinked)
 	giver->given++;
 }
 
-/* Reclaim one ready block; false if there was none. Inside a read section. */
+/* Reclaim one ready block; false if there was none to be had. */
 static bool give_block(struct rcumap *map, struct slab_freer *freer)
 {
 	struct giver giver = { .map = map, .freer = freer };
-	int result = retire_reclaim(&map->retire, give_entry, &giver);
+	int result = retire_reclaim(&map->retire, &map->memory, freer, give_entry, &giver);
 
 	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed); /* a statistic */
 	if (result == 2)
@@ -222,30 +237,34 @@ bool reclaimer_take(struct rcumap *map)
 	reclaimer->batch_barrier = stays ? reclaimer->next_barrier : barrier;
 	reclaimer->next_barrier = barrier;
 	slab_rest(&map->memory.slab);
-	return stays || reclaimer->batch.blocks || reclaimer->batch.dead || reclaimer->batch_tables ||
-	       map->memory.slab.resting;
+	return stays || reclaimer->batch.blocks || reclaimer->batch_tables || map->memory.slab.resting;
 }
 
-bool reclaimer_give_back(struct rcumap *map)
+/* Give back a turn's share of the batch; how many blocks it was. */
+static unsigned give_share(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
-	struct slab_freer *freer = &reclaimer->freer;
-	bool more = true;
+	unsigned given = 0;
 
-	retire_ready(&map->retire, &map->memory, freer, &reclaimer->batch);
 	while (reclaimer->batch_tables) {
 		struct table *table = reclaimer->batch_tables;
 
 		reclaimer->batch_tables = table->retired;
-		table_free(&map->tables, table, freer);
+		table_free(&map->tables, table, &reclaimer->freer);
 	}
-	while (more) {
-		map->section->lock();
-		more = give_block(map, freer);
-		map->section->unlock();
-	}
-	slab_revive(&map->memory.slab, freer);
-	if (retire_unreclaimed(&map->retire))
+	slab_revive(&map->memory.slab, &reclaimer->freer);
+	if (retire_ready(&map->retire, &reclaimer->batch))
+		while (given < GIVE_BLOCKS && give_block(map, &reclaimer->freer))
+			given++;
+	return given;
+}
+
+/* Has all of the batch been given back? Then say so. */
+static bool finish_batch(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	if (reclaimer->batch.blocks || retire_unreclaimed(&map->retire))
 		return false;
 	/* [DONE release] pairs with [DONE acquire] in rcumap_barrier(). */
 	atomic_store_explicit(&reclaimer->barriers_done, reclaimer->batch_barrier, memory_order_release);
@@ -253,17 +272,26 @@ bool reclaimer_give_back(struct rcumap *map)
 	return true;
 }
 
-/* One turn: give back the batch whose grace period has ended, take the next. */
-static void reclaim(struct rcumap *map)
+bool reclaimer_give_back(struct rcumap *map)
+{
+	while (give_share(map));
+	return finish_batch(map);
+}
+
+/* One turn: give back the batch whose grace period has ended, take the next. How long the reclaimer may sleep then. */
+static uint64_t reclaim(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	if (reclaimer->batch_waits) {
 		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
-			return;
-		/* False: a writer who helps is not done with his block. He wakes us when he is. */
-		if (!reclaimer_give_back(map))
-			return;
+			return WAKE_FOREVER;
+
+		unsigned given = give_share(map);
+
+		if (!finish_batch(map))
+			/* There is more; or a writer who helps is not done, or holds up the list. */
+			return given ? 0 : RETRY_SOON_NS;
 		reclaimer->batch_waits = false;
 		atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed);
 	}
@@ -272,6 +300,7 @@ static void reclaim(struct rcumap *map)
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
 	else
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */
+	return WAKE_FOREVER;
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -292,16 +321,18 @@ static void *run(void *arg)
 	for (;;) {
 		uint32_t value = wake_value(&reclaimer->wake);
 		bool stop = must_stop(map), more = !stop && reclaimer_resize(map);
-
-		reclaim(map);
-		if (stop && !reclaimer->batch_waits && !work_waits(map))
-			break;
-
-		/* Also a quiescent state, for a qsbr thread that goes on. */
+		/* What follows needs no section: a qsbr thread holds up nobody meanwhile. */
 		bool paused = section->pause();
+		uint64_t sleep_ns = reclaim(map);
 
-		if (!more)
-			wake_wait(&reclaimer->wake, value, reclaimer->resize_error ? RETRY_NS : WAKE_FOREVER);
+		if (stop && !reclaimer->batch_waits && !work_waits(map)) {
+			section->resume(paused);
+			break;
+		}
+		if (reclaimer->resize_error && sleep_ns > RETRY_NS)
+			sleep_ns = RETRY_NS;
+		if (!more && sleep_ns)
+			wake_wait(&reclaimer->wake, value, sleep_ns);
 		section->resume(paused);
 	}
 	section->thread_unregister();

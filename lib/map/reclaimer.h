@@ -21,10 +21,10 @@ int reclaimer_start(struct rcumap *map);
 void reclaimer_stop(struct rcumap *map);
 
 /*
- * The table is far too small and the reclaimer late: begin to grow, or help on, with bounded work. 0: growth began here;
- * -EBUSY: another is under way still; -ENOMEM, -EFAULT. Inside a read section. Lock-free.
+ * `table` is far too small and the reclaimer late: begin to grow, or help on, with bounded work. 0: growth began here;
+ * -EBUSY: growth is under way, or done; -ENOMEM, -EFAULT. Inside a read section. Lock-free.
  */
-int reclaimer_grow_urgently(struct rcumap *map);
+int reclaimer_grow_urgently(struct rcumap *map, const struct table *table);
 
 /* A writer who has filled a block of retired entries: give back others in return, if the reclaimer is late. Bounded work.
  * Inside a read section. Lock-free. */

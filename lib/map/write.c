@@ -40,6 +40,8 @@ static int end(struct attempt *attempt, int result)
 	}
 	if (attempt->cell)
 		retire_cancel(attempt->cell);
+	/* Free blocks may rest with the reclaimer. */
+	attempt->wake |= result == -ENOMEM;
 	if (attempt->wake)
 		wake_signal(&attempt->map->reclaimer.wake);
 	if (attempt->help)
@@ -116,7 +118,7 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 		return 1;
 
 	/* The reclaimer is late: grow here and now, with bounded work. */
-	int error = reclaimer_grow_urgently(attempt->map);
+	int error = reclaimer_grow_urgently(attempt->map, table);
 
 	if (error && view->lines >= LOAD_CHAIN_MAX)
 		return error == -EBUSY ? -EOVERFLOW : error;

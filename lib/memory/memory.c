@@ -36,14 +36,35 @@ static bool usable(const void *p, size_t align)
 	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> MEMORY_ADDRESS_BITS == 0;
 }
 
-static int user_alloc(struct memory *memory, size_t size, size_t align, void **p)
+/* From the user's allocator, or from malloc. */
+static void *outside_alloc(const struct memory *memory, size_t size, size_t align)
 {
-	void *block = memory->user.alloc(memory->user.ctx, size, align);
+	void *p = NULL;
+
+	if (memory->user.alloc)
+		return memory->user.alloc(memory->user.ctx, size, align);
+	if (align <= 16)
+		return malloc(size);
+	return posix_memalign(&p, align, size) ? NULL : p;
+}
+
+static void outside_free(const struct memory *memory, void *p, size_t size)
+{
+	if (memory->user.alloc)
+		memory->user.free(memory->user.ctx, p, size);
+	else
+		free(p);
+}
+
+/* outside_alloc(), with an address that fits a slot word; malloc, too, may return others: tagged ones. */
+static int checked_alloc(const struct memory *memory, size_t size, size_t align, void **p)
+{
+	void *block = outside_alloc(memory, size, align);
 
 	if (!block)
 		return -ENOMEM;
 	if (!usable(block, align)) {
-		memory->user.free(memory->user.ctx, block, size);
+		outside_free(memory, block, size);
 		return -EFAULT;
 	}
 	*p = block;
@@ -56,32 +77,34 @@ static bool in_slab(const struct memory *memory, size_t size)
 	return !memory->user.alloc && size <= SLAB_BLOCK_MAX;
 }
 
+/* What a block from outside takes. */
+static int64_t outside_held(const struct memory *memory, size_t size)
+{
+	return (int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER));
+}
+
 int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
 {
-	int error = 0;
-
 	if (in_slab(memory, size)) {
-		*p = slab_alloc(&memory->slab, stripe_index(), size);
-		return *p ? 0 : -ENOMEM;
+		void *block = slab_alloc(&memory->slab, stripe_index(), size);
+
+		if (!block)
+			return -ENOMEM;
+		*p = block;
+		return 0;
 	}
-	if (memory->user.alloc)
-		error = user_alloc(memory, size, align, p);
-	else if (align <= 16)
-		error = (*p = malloc(size)) ? 0 : -ENOMEM;
-	else
-		error = -posix_memalign(p, align, size);
+
+	int error = checked_alloc(memory, size, align, p);
+
 	if (!error)
-		count(memory, (int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER)));
+		count(memory, outside_held(memory, size));
 	return error;
 }
 
 static void free_large(struct memory *memory, void *p, size_t size)
 {
-	if (memory->user.alloc)
-		memory->user.free(memory->user.ctx, p, size);
-	else
-		free(p);
-	count(memory, -(int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER)));
+	outside_free(memory, p, size);
+	count(memory, -outside_held(memory, size));
 }
 
 void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size)
@@ -121,29 +144,39 @@ bool memory_has_large(const struct memory *memory)
 	return large_bytes(memory) > 0;
 }
 
+/* Is an array of this size mapped by itself? */
+static bool is_mapped(const struct memory *memory, size_t size)
+{
+	return !memory->user.alloc && size >= LINES_MAPPED_MIN;
+}
+
 /* What an array of `size` bytes takes. */
 static size_t lines_held(const struct memory *memory, size_t size)
 {
-	if (!memory->user.alloc && size >= LINES_MAPPED_MIN)
-		return (size + PAGE - 1) & ~(PAGE - 1);
-	return size;
+	return is_mapped(memory, size) ? (size + PAGE - 1) & ~(PAGE - 1) : size;
 }
 
 int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 {
 	size_t held = lines_held(memory, size);
-	int error = 0;
 
-	if (memory->user.alloc)
-		error = user_alloc(memory, size, 64, p);
-	else if (size >= LINES_MAPPED_MIN)
-		error = (*p = pages_map(held)) ? 0 : -ENOMEM;
-	else
-		error = -posix_memalign(p, 64, size);
-	if (error)
-		return error;
-	if (memory->user.alloc || size < LINES_MAPPED_MIN)
+	if (!is_mapped(memory, size)) {
+		int error = checked_alloc(memory, size, 64, p);
+
+		if (error)
+			return error;
 		memset(*p, 0, size);
+	} else {
+		void *pages = pages_map(held);
+
+		if (!pages)
+			return -ENOMEM;
+		if (!usable(pages, 64)) {
+			pages_unmap(pages, held);
+			return -EFAULT;
+		}
+		*p = pages;
+	}
 	atomic_fetch_add_explicit(&memory->line_bytes, held, memory_order_relaxed); /* a statistic */
 	return 0;
 }
@@ -152,12 +185,10 @@ void memory_free_lines(struct memory *memory, void *p, size_t size)
 {
 	size_t held = lines_held(memory, size);
 
-	if (memory->user.alloc)
-		memory->user.free(memory->user.ctx, p, size);
-	else if (size >= LINES_MAPPED_MIN)
+	if (is_mapped(memory, size))
 		pages_unmap(p, held);
 	else
-		free(p);
+		outside_free(memory, p, size);
 	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);
 }
 

@@ -5,7 +5,11 @@
 
 #include "ground/pages.h"
 
-#define RUN_BYTES 16384u
+/* A run of blocks: short for small blocks, so that a small map stays small; longer for large ones, so that its header and
+ * its odd end are a small share. */
+#define RUN_BYTES_SMALL 16384u
+#define RUN_BYTES_LARGE 65536u
+#define RUN_SMALL_MAX 1024u
 #define CHUNK_MIN ((size_t)256 << 10)
 #define CHUNK_MAX ((size_t)8 << 20)
 /* A new chunk is at most this part of what the slab has already: what is mapped ahead stays a small share. */
@@ -43,8 +47,9 @@ struct discarded {
 };
 
 /* 16, 32, 48 (as 64: a block must not straddle lines), 64, then steps of 16 to 128, then four per doubling. */
-static const uint16_t class_size[SLAB_CLASSES] = { 16,	32,  64,  80,  96,  112, 128, 160, 192, 224,
-						   256, 320, 384, 448, 512, 640, 768, 896, 1024 };
+static const uint16_t class_size[SLAB_CLASSES] = { 16,	 32,   64,   80,   96,	 112,  128,  160,  192,
+						   224,	 256,  320,  384,  448,	 512,  640,  768,  896,
+						   1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096 };
 
 static unsigned class_of(size_t size)
 {
@@ -53,7 +58,7 @@ static unsigned class_of(size_t size)
 			return size <= 16 ? 0 : 1;
 		return size <= 64 ? 2 : 3 + (unsigned)((size - 65) >> 4);
 	}
-	/* 129..1024: four classes per power of two. */
+	/* 129..4096: four classes per power of two. */
 	unsigned shift = 61 - (unsigned)__builtin_clzll(size - 1);
 	unsigned step = (unsigned)((size - 1) >> shift) & 3;
 
@@ -64,7 +69,8 @@ void slab_init(struct slab *slab)
 {
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		slab->class[c].block_size = class_size[c];
-		slab->class[c].run_blocks = (RUN_BYTES - RUN_HEADER) / class_size[c];
+		slab->class[c].run_bytes = class_size[c] <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
+		slab->class[c].run_blocks = (slab->class[c].run_bytes - RUN_HEADER) / class_size[c];
 	}
 }
 
@@ -153,7 +159,7 @@ static char *carve(struct slab *slab, size_t bytes)
 static struct magazine *fresh_run(struct slab *slab, unsigned c)
 {
 	const struct slab_class *class = &slab->class[c];
-	char *run = carve(slab, RUN_BYTES);
+	char *run = carve(slab, class->run_bytes);
 
 	if (!run)
 		return NULL;

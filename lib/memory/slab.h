@@ -31,8 +31,8 @@
 #include "ground/stripe.h"
 
 /* Larger blocks than this are not for the slab. */
-#define SLAB_BLOCK_MAX 1024u
-#define SLAB_CLASSES 19u
+#define SLAB_BLOCK_MAX 4096u
+#define SLAB_CLASSES 27u
 
 struct magazine;
 struct chunk;
@@ -43,6 +43,7 @@ struct slab_class {
 	_Atomic(struct magazine *) depot;
 	_Atomic(struct discarded *) discarded;
 	uint32_t block_size;
+	uint32_t run_bytes;
 	uint32_t run_blocks; /* blocks in a run */
 };
 

@@ -3,8 +3,8 @@
  * When a table grows, shrinks, or refuses.
  *
  * It grows above 4/5 of its primary slots. Then, with a good hash, buckets hold 4.8 entries on average, Poisson distributed: one in
- * five has an overflow line, and one hit in eleven reads one line more. It shrinks below 3/20, which leaves it under 3/10
- * full, so a few keys that come and go do not make it do both in turn.
+ * five has an overflow line, and one hit in eleven reads one line more. It shrinks below 1/10, which leaves it under 1/5 full,
+ * so keys that come and go do not make it do both in turn; nor do long chains, which make it grow from 1/4 on.
  */
 #ifndef RCUMAP_LOAD_H
 #define RCUMAP_LOAD_H
@@ -36,7 +36,7 @@ static inline bool load_must_grow(uint64_t entries, unsigned bits)
 
 static inline bool load_may_shrink(uint64_t entries, unsigned bits)
 {
-	return entries * 20 < load_slots(bits) * 3;
+	return entries * 10 < load_slots(bits);
 }
 
 /* A chain is long though the table is not even a quarter full: the hash is at fault, growing would not help. */

@@ -7,7 +7,7 @@
 
 #include "ground/thread.h"
 
-/* The registry: the library's only mutable globals. `lock` guards all fields of its flavor. */
+/* The registry. `lock` guards all fields of its flavor, and the tickets of its clients. */
 static struct waiter {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -35,6 +35,16 @@ static void sleep_out_interval(struct timespec *begun)
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, begun, NULL) == EINTR);
 }
 
+/* Those who asked for a grace period that has ended (G2). */
+static void wake_clients(struct waiter *waiter)
+{
+	for (struct grace_client *client = waiter->clients; client; client = client->next)
+		if (client->ticket && client->ticket <= waiter->ended) {
+			client->ticket = 0;
+			wake_signal(client->wake);
+		}
+}
+
 static void *wait_for_grace_periods(void *arg)
 {
 	const struct section_ops *section = arg;
@@ -55,8 +65,7 @@ static void *wait_for_grace_periods(void *arg)
 		section->synchronize();
 		pthread_mutex_lock(&waiter->lock);
 		waiter->ended = waiter->begun;
-		for (struct grace_client *client = waiter->clients; client; client = client->next)
-			wake_signal(client->wake);
+		wake_clients(waiter);
 		if (waiter->stop)
 			break;
 		pthread_mutex_unlock(&waiter->lock);
@@ -83,6 +92,7 @@ int grace_attach(struct grace_client *client, const struct section_ops *section,
 
 	client->section = section;
 	client->wake = wake;
+	client->ticket = 0;
 	pthread_mutex_lock(&threads_lock);
 	pthread_mutex_lock(&waiter->lock);
 	if (!waiter->clients)
@@ -119,14 +129,14 @@ void grace_detach(struct grace_client *client)
 	pthread_mutex_unlock(&threads_lock);
 }
 
-uint64_t grace_request(const struct grace_client *client)
+uint64_t grace_request(struct grace_client *client)
 {
 	struct waiter *waiter = &waiters[client->section->flavor];
 
 	pthread_mutex_lock(&waiter->lock);
 
 	/* The one that is under way may have begun too early (G1). */
-	uint64_t ticket = waiter->begun + 1;
+	uint64_t ticket = client->ticket = waiter->begun + 1;
 
 	if (waiter->requested < ticket) {
 		waiter->requested = ticket;

@@ -23,7 +23,8 @@
 
 struct grace_client {
 	const struct section_ops *section;
-	struct wake *wake; /* signalled when a grace period has ended */
+	struct wake *wake; /* signalled when the grace period that was asked for has ended */
+	uint64_t ticket; /* of the last request; 0 if nobody waits for it */
 	struct grace_client *next;
 };
 
@@ -33,7 +34,7 @@ int grace_attach(struct grace_client *client, const struct section_ops *section,
 /* May wait for the end of a grace period. Outside any read section. */
 void grace_detach(struct grace_client *client);
 
-uint64_t grace_request(const struct grace_client *client);
+uint64_t grace_request(struct grace_client *client);
 bool grace_passed(const struct grace_client *client, uint64_t ticket);
 
 #endif

@@ -13,7 +13,7 @@
 #define CLOSED (UINT64_C(1) << 62)
 
 struct retire_block {
-	_Atomic(struct retire_block *) next; /* in a stack, or in the reclaimer's lists */
+	struct retire_block *next; /* in `full`, then in the reclaimer's lists, then in `ready` */
 	_Atomic uint64_t reserved; /* cells reserved; may pass CELLS */
 	uint64_t cells_used; /* once closed */
 	retire_cell cell[CELLS];
@@ -34,51 +34,19 @@ static int create(struct memory *memory, struct retire_block **block)
 	if (error)
 		return error;
 	*block = p;
-	atomic_init(&(*block)->next, NULL);
+	(*block)->next = NULL;
 	atomic_init(&(*block)->reserved, 1); /* the creator's own */
 	for (unsigned i = 0; i < CELLS; i++)
 		atomic_init(&(*block)->cell[i], NULL);
 	return 0;
 }
 
-/* For lists of blocks that are one thread's own, and blocks that were taken from a stack as a whole. */
-static struct retire_block *next_of(struct retire_block *block)
+static void push_full(struct retire *retire, struct retire_block *block)
 {
-	return atomic_load_explicit(&block->next, memory_order_relaxed);
-}
-
-static void set_next(struct retire_block *block, struct retire_block *next)
-{
-	atomic_store_explicit(&block->next, next, memory_order_relaxed);
-}
-
-static void push(_Atomic(struct retire_block *) *stack, struct retire_block *block)
-{
-	struct retire_block *head = atomic_load_explicit(stack, memory_order_relaxed);
-
-	do
-		set_next(block, head);
-	/* [FULL release] publishes the block; pairs with [FULL acquire] in take_all() and pop(). */
-	while (!atomic_compare_exchange_weak_explicit(stack, &head, block, memory_order_release,
+	block->next = atomic_load_explicit(&retire->full, memory_order_relaxed);
+	/* [FULL release] publishes the link; pairs with [FULL acquire] in retire_take(), which takes the whole stack. */
+	while (!atomic_compare_exchange_weak_explicit(&retire->full, &block->next, block, memory_order_release,
 						      memory_order_relaxed));
-}
-
-static struct retire_block *take_all(_Atomic(struct retire_block *) *stack)
-{
-	/* [FULL acquire] pairs with push(). */
-	return atomic_exchange_explicit(stack, NULL, memory_order_acquire);
-}
-
-/* Inside a read section (R3). */
-static struct retire_block *pop(_Atomic(struct retire_block *) *stack)
-{
-	/* [FULL acquire] pairs with push(). */
-	struct retire_block *head = atomic_load_explicit(stack, memory_order_acquire);
-
-	/* [FULL acquire] on failure the new head is read. */
-	while (head && !atomic_compare_exchange_weak_explicit(stack, &head, next_of(head), memory_order_acquire,
-							      memory_order_acquire));
-	return head;
 }
 
 int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **cell)
@@ -107,7 +75,7 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
 							    memory_order_acquire)) {
 			if (block)
-				push(&retire->full, block);
+				push_full(retire, block);
 			*cell = &fresh->cell[0];
 			return 1;
 		}
@@ -154,7 +122,7 @@ static void sort_block(struct retire *retire, struct retire_batch *batch, struct
 {
 	struct retire_block **list = filled(block) ? &batch->blocks : &retire->waiting;
 
-	set_next(block, *list);
+	block->next = *list;
 	*list = block;
 	if (list == &batch->blocks)
 		batch->count++;
@@ -163,7 +131,7 @@ static void sort_block(struct retire *retire, struct retire_batch *batch, struct
 static void sort_list(struct retire *retire, struct retire_batch *batch, struct retire_block *block)
 {
 	while (block) {
-		struct retire_block *next = next_of(block);
+		struct retire_block *next = block->next;
 
 		sort_block(retire, batch, block);
 		block = next;
@@ -174,7 +142,7 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 {
 	struct retire_block *waiting = retire->waiting;
 
-	*batch = (struct retire_batch){ .dead = take_all(&retire->dead) };
+	*batch = (struct retire_batch){ 0 };
 	retire->waiting = NULL;
 	sort_list(retire, batch, waiting);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
@@ -191,36 +159,50 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 		sort_block(retire, batch, block);
 	}
 
-	struct retire_block *full = take_all(&retire->full);
+	/* [FULL acquire] takes the stack; pairs with push_full(). */
+	struct retire_block *full = atomic_exchange_explicit(&retire->full, NULL, memory_order_acquire);
 
-	for (struct retire_block *block = full; block; block = next_of(block))
+	for (struct retire_block *block = full; block; block = block->next)
 		block->cells_used = CELLS;
 	sort_list(retire, batch, full);
-	return retire->waiting != NULL;
+	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block is still on the
+	 * way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as above. */
+	return retire->waiting || atomic_load_explicit(&retire->full, memory_order_acquire);
 }
 
-static void free_list(struct memory *memory, struct slab_freer *freer, struct retire_block *block)
-{
-	while (block) {
-		struct retire_block *next = next_of(block);
+/* ------------------------------------------------------------------ giving back */
 
-		memory_free(memory, freer, block, sizeof *block);
-		block = next;
-	}
+/* Nobody waits for it: whoever holds it may have been descheduled. */
+static bool lock_ready(struct retire *retire)
+{
+	/* [READY acquire] pairs with [READY release] in unlock_ready(). */
+	return !atomic_exchange_explicit(&retire->popping, true, memory_order_acquire);
 }
 
-void retire_ready(struct retire *retire, struct memory *memory, struct slab_freer *freer, struct retire_batch *batch)
+static void unlock_ready(struct retire *retire)
 {
-	/* relaxed: before the blocks can be popped; the decrements follow through [FULL] */
+	/* [READY release] pairs with [READY acquire] in lock_ready(). */
+	atomic_store_explicit(&retire->popping, false, memory_order_release);
+}
+
+bool retire_ready(struct retire *retire, struct retire_batch *batch)
+{
+	if (!batch->blocks)
+		return true;
+	if (!lock_ready(retire))
+		return false;
+	/* relaxed: before the blocks can be popped, by [READY] */
 	atomic_fetch_add_explicit(&retire->unreclaimed, batch->count, memory_order_relaxed);
 	while (batch->blocks) {
 		struct retire_block *block = batch->blocks;
 
-		batch->blocks = next_of(block);
-		push(&retire->ready, block);
+		batch->blocks = block->next;
+		block->next = retire->ready;
+		retire->ready = block;
 	}
-	free_list(memory, freer, batch->dead);
-	*batch = (struct retire_batch){ 0 };
+	unlock_ready(retire);
+	batch->count = 0;
+	return true;
 }
 
 uint64_t retire_unreclaimed(const struct retire *retire)
@@ -229,12 +211,26 @@ uint64_t retire_unreclaimed(const struct retire *retire)
 	return atomic_load_explicit(&((struct retire *)retire)->unreclaimed, memory_order_acquire);
 }
 
-int retire_reclaim(struct retire *retire, void (*reclaim)(void *ctx, void *unlinked), void *ctx)
+static struct retire_block *pop_ready(struct retire *retire)
+{
+	if (!lock_ready(retire))
+		return NULL;
+
+	struct retire_block *block = retire->ready;
+
+	if (block)
+		retire->ready = block->next;
+	unlock_ready(retire);
+	return block;
+}
+
+int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+		   void (*reclaim)(void *ctx, void *unlinked), void *ctx)
 {
 	/* Entries were last used by other cores: their lines are fetched this many ahead. */
 	enum { AHEAD = 8 };
 
-	struct retire_block *block = pop(&retire->ready);
+	struct retire_block *block = pop_ready(retire);
 
 	if (!block)
 		return 0;
@@ -247,15 +243,7 @@ int retire_reclaim(struct retire *retire, void (*reclaim)(void *ctx, void *unlin
 		if (unlinked != &cancelled)
 			reclaim(ctx, unlinked);
 	}
-	push(&retire->dead, block);
+	memory_free(memory, freer, block, sizeof *block);
 	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
 	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
-}
-
-void retire_fini(struct retire *retire, struct memory *memory)
-{
-	struct slab_freer freer = { 0 };
-
-	free_list(memory, &freer, take_all(&retire->dead));
-	slab_flush(&memory->slab, &freer);
 }

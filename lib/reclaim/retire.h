@@ -6,16 +6,17 @@
  * A writer reserves a cell before he unlinks (the only step that can fail), then fills it with what he unlinked, or cancels.
  * Both happen inside one read section. A block then goes this way:
  *
- *     stripe[].current --full or taken--> batch --a grace period--> ready --popped, emptied--> dead --a grace period--> freed
+ *     stripe[].current --full or taken--> batch --a grace period--> ready --popped, emptied--> freed
  *
- * Blocks in `ready` are popped by the reclaimer, and by writers who help when it is late.
+ * Blocks in `ready` are popped by the reclaimer, and by writers who help when it is late. Popping is under a lock of a few
+ * instructions, for which nobody waits: a writer who does not get it does not help, the reclaimer goes on with other work.
  *
  * Invariants
  * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it.
  * R2 What is in a filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has seen
  *    the cell filled is one that began after the unlinking.
- * R3 A block is freed only after a grace period that began when nothing led to it any more: whoever still holds a pointer to it
- *    was in a section by then. So a pop's compare-and-swap cannot succeed on a block that went and came back.
+ * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it, to
+ *    reserve in it, was in a section by then.
  */
 #ifndef RCUMAP_RETIRE_H
 #define RCUMAP_RETIRE_H
@@ -33,16 +34,16 @@ struct retire {
 		_Alignas(64) _Atomic(struct retire_block *) current;
 	} stripe[STRIPE_COUNT];
 	_Atomic(struct retire_block *) full;
-	_Atomic(struct retire_block *) ready;
-	_Atomic(struct retire_block *) dead;
+	_Atomic bool popping; /* guards `ready` */
+	struct retire_block *ready;
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
 	struct retire_block *waiting; /* the reclaimer's: closed, with cells that were not filled when it looked */
 };
 
-/* Blocks whose cells are all filled; and dead ones, which await the same grace period. */
+/* Blocks whose cells are all filled. */
 struct retire_batch {
-	struct retire_block *blocks, *dead;
-	uint64_t count; /* blocks, without the dead ones */
+	struct retire_block *blocks;
+	uint64_t count;
 };
 
 /* Set *cell to a reserved cell. 0; 1: as 0, and the reclaimer must be woken once the cell is filled or cancelled; -ENOMEM,
@@ -59,17 +60,15 @@ bool retire_take(struct retire *retire, struct retire_batch *batch);
 /* Is there anything to take? */
 bool retire_pending(const struct retire *retire);
 
-/* After a grace period: make the batch's blocks ready, and free its dead ones. */
-void retire_ready(struct retire *retire, struct memory *memory, struct slab_freer *freer, struct retire_batch *batch);
+/* After a grace period: the batch's blocks are ready. The reclaimer. False: somebody is popping; nothing happened. */
+bool retire_ready(struct retire *retire, struct retire_batch *batch);
 
 /* Blocks that are ready or being emptied. Wait-free. */
 uint64_t retire_unreclaimed(const struct retire *retire);
 
-/* Take one ready block and call `reclaim` for each pointer in it. 0: none is ready; 1: done; 2: done, and it was the last
- * one that was not reclaimed. Inside a read section. Lock-free. */
-int retire_reclaim(struct retire *retire, void (*reclaim)(void *ctx, void *unlinked), void *ctx);
-
-/* Free all blocks. Alone with the map, when everything has been reclaimed. */
-void retire_fini(struct retire *retire, struct memory *memory);
+/* Take a ready block, call `reclaim` for each pointer in it, and free it. 0: none is ready, or somebody else is popping one; 1: done;
+ * 2: done, and it was the last one that was not reclaimed. */
+int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+		   void (*reclaim)(void *ctx, void *unlinked), void *ctx);
 
 #endif
