@@ -66,27 +66,23 @@ static void note_created(const struct rcumap *map)
 
 static int alloc_map(const struct rcumap_allocator *allocator, struct rcumap **map)
 {
-	/* The map's own block comes from the same place as all others, but before there is a map to count it. */
-	struct memory memory = { 0 };
 	void *p = NULL;
-
-	if (allocator)
-		memory.user = *allocator;
-
-	int error = memory_alloc(&memory, sizeof **map, _Alignof(struct rcumap), &p);
+	int error = memory_alloc_root(allocator, sizeof **map, _Alignof(struct rcumap), &p);
 
 	if (error)
 		return error;
 	*map = p;
 	memset(*map, 0, sizeof **map);
+	memory_init(&(*map)->memory, allocator);
 	return 0;
 }
 
-static void free_block(struct rcumap *map)
+static void free_map(struct rcumap *map)
 {
-	struct memory memory = { .user = map->memory.user };
+	const struct rcumap_allocator user = map->memory.user;
 
-	memory_abandon(&memory, map, sizeof *map);
+	memory_fini(&map->memory);
+	memory_free_root(&user, map, sizeof *map);
 }
 
 int map_new(struct rcumap **created, const struct rcumap_options *options)
@@ -96,7 +92,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	int error = options_check(options, &settings);
 
 	if (!error)
-		error = alloc_map(settings.allocator, &map);
+		error = alloc_map(&settings.allocator, &map);
 	if (error)
 		return error;
 
@@ -105,14 +101,12 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	note_created(map);
 	map->section = settings.section;
 	map->verbs = verbs_of(settings.section);
-	memory_init(&map->memory, settings.allocator);
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
 	error = tables_init(&map->tables, &map->memory, &hash, settings.bits); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
-		memory_fini(&map->memory);
-		free_block(map);
+		free_map(map);
 		return error;
 	}
 	*created = map;
@@ -172,9 +166,8 @@ void map_free(struct rcumap *map)
 		free_entries(map);
 	tables_fini(&map->tables, &map->reclaimer.freer);
 	slab_flush(&map->memory.slab, &map->reclaimer.freer);
-	memory_fini(&map->memory);
 	reclaimer_fini(map);
-	free_block(map);
+	free_map(map);
 }
 
 int rcumap_destroy(struct rcumap *map)

@@ -56,7 +56,7 @@ struct reclaimer {
 	struct table *batch_tables;
 	uint64_t batch_ticket, batch_barrier, next_barrier;
 	bool batch_waits; /* for its grace period, or to be given back */
-	bool batch_ready; /* more of it can be given back */
+	bool batch_passed; /* its grace period has ended */
 	int resize_error; /* of the last attempt; 0 if it went well */
 
 	_Atomic bool stop;

@@ -43,7 +43,8 @@ int options_check(const struct rcumap_options *options, struct map_settings *set
 	settings->bits = table_bits_for(options->capacity);
 	settings->hash = options->hash;
 	settings->hash_ctx = options->hash_ctx;
-	if (options->allocator.alloc)
-		settings->allocator = &options->allocator;
+	settings->allocator = options->allocator;
+	if (!settings->allocator.alloc)
+		settings->allocator.ctx = NULL;
 	return 0;
 }

@@ -13,10 +13,10 @@ struct map_settings {
 	const struct section_ops *section;
 	rcumap_hash_fn *hash;
 	void *hash_ctx;
-	const struct rcumap_allocator *allocator; /* NULL: built in; else the caller's */
+	struct rcumap_allocator allocator; /* all NULL: the built-in one */
 };
 
-/* 0, -EINVAL, -E2BIG. `settings` points into `options` until the map is created. */
+/* 0, -EINVAL, -E2BIG. */
 int options_check(const struct rcumap_options *options, struct map_settings *settings);
 
 #endif

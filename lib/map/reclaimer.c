@@ -287,14 +287,18 @@ static uint64_t reclaim(struct rcumap *map)
 		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
 			return WAKE_FOREVER;
 
+		if (!reclaimer->batch_passed)
+			atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed); /* a statistic */
+		reclaimer->batch_passed = true;
+
 		unsigned given = give_share(map);
 
 		if (!finish_batch(map))
 			/* There is more; or a writer who helps is not done, or holds up the list. */
 			return given ? 0 : RETRY_SOON_NS;
 		reclaimer->batch_waits = false;
-		atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed);
 	}
+	reclaimer->batch_passed = false;
 	reclaimer->batch_waits = reclaimer_take(map);
 	if (reclaimer->batch_waits)
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);

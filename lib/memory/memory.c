@@ -15,8 +15,7 @@
 
 void memory_init(struct memory *memory, const struct rcumap_allocator *user)
 {
-	if (user)
-		memory->user = *user;
+	memory->user = *user;
 	slab_init(&memory->slab);
 }
 
@@ -37,38 +36,48 @@ static bool usable(const void *p, size_t align)
 }
 
 /* From the user's allocator, or from malloc. */
-static void *outside_alloc(const struct memory *memory, size_t size, size_t align)
+static void *outside_alloc(const struct rcumap_allocator *user, size_t size, size_t align)
 {
 	void *p = NULL;
 
-	if (memory->user.alloc)
-		return memory->user.alloc(memory->user.ctx, size, align);
+	if (user->alloc)
+		return user->alloc(user->ctx, size, align);
 	if (align <= 16)
 		return malloc(size);
 	return posix_memalign(&p, align, size) ? NULL : p;
 }
 
-static void outside_free(const struct memory *memory, void *p, size_t size)
+static void outside_free(const struct rcumap_allocator *user, void *p, size_t size)
 {
-	if (memory->user.alloc)
-		memory->user.free(memory->user.ctx, p, size);
+	if (user->alloc)
+		user->free(user->ctx, p, size);
 	else
 		free(p);
 }
 
 /* outside_alloc(), with an address that fits a slot word; malloc, too, may return others: tagged ones. */
-static int checked_alloc(const struct memory *memory, size_t size, size_t align, void **p)
+static int checked_alloc(const struct rcumap_allocator *user, size_t size, size_t align, void **p)
 {
-	void *block = outside_alloc(memory, size, align);
+	void *block = outside_alloc(user, size, align);
 
 	if (!block)
 		return -ENOMEM;
 	if (!usable(block, align)) {
-		outside_free(memory, block, size);
+		outside_free(user, block, size);
 		return -EFAULT;
 	}
 	*p = block;
 	return 0;
+}
+
+int memory_alloc_root(const struct rcumap_allocator *user, size_t size, size_t align, void **p)
+{
+	return checked_alloc(user, size, align, p);
+}
+
+void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size)
+{
+	outside_free(user, p, size);
 }
 
 /* Does the slab serve blocks of this size? */
@@ -94,7 +103,7 @@ int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
 		return 0;
 	}
 
-	int error = checked_alloc(memory, size, align, p);
+	int error = checked_alloc(&memory->user, size, align, p);
 
 	if (!error)
 		count(memory, outside_held(memory, size));
@@ -103,7 +112,7 @@ int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
 
 static void free_large(struct memory *memory, void *p, size_t size)
 {
-	outside_free(memory, p, size);
+	outside_free(&memory->user, p, size);
 	count(memory, -outside_held(memory, size));
 }
 
@@ -161,7 +170,7 @@ int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 	size_t held = lines_held(memory, size);
 
 	if (!is_mapped(memory, size)) {
-		int error = checked_alloc(memory, size, 64, p);
+		int error = checked_alloc(&memory->user, size, 64, p);
 
 		if (error)
 			return error;
@@ -188,7 +197,7 @@ void memory_free_lines(struct memory *memory, void *p, size_t size)
 	if (is_mapped(memory, size))
 		pages_unmap(p, held);
 	else
-		outside_free(memory, p, size);
+		outside_free(&memory->user, p, size);
 	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);
 }
 

@@ -23,7 +23,7 @@
 #define MEMORY_ADDRESS_BITS 48
 
 struct memory {
-	struct rcumap_allocator user; /* alloc is NULL for the built-in one */
+	struct rcumap_allocator user; /* all NULL for the built-in one */
 	struct slab slab;
 	struct {
 		_Alignas(64) _Atomic int64_t bytes; /* of blocks that are not the slab's; one stripe alone may be negative */
@@ -31,6 +31,7 @@ struct memory {
 	_Atomic uint64_t line_bytes; /* of tables' arrays */
 };
 
+/* `memory` is zeroed. */
 void memory_init(struct memory *memory, const struct rcumap_allocator *user);
 void memory_fini(struct memory *memory);
 
@@ -44,6 +45,10 @@ void memory_discard(struct memory *memory, void *p, size_t size);
 void memory_abandon(struct memory *memory, void *p, size_t size);
 /* Is there any block that memory_fini() would leave behind? Alone with the map. */
 bool memory_has_large(const struct memory *memory);
+
+/* A block for the map itself, before and after there is a `struct memory` to count it. As memory_alloc(). */
+int memory_alloc_root(const struct rcumap_allocator *user, size_t size, size_t align, void **p);
+void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size);
 
 /* An array of zeroed lines, 64-byte aligned. As memory_alloc(), with or without a section. */
 int memory_alloc_lines(struct memory *memory, size_t size, void **p);
