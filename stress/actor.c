@@ -98,8 +98,8 @@ static void verify_value(const struct actor *me, const char *when, uint64_t key,
 		violation(me->run, "key %ju has a value of %zu bytes that is %s, %s", (uintmax_t)key, size,
 			  payload_verdict_name(verdict), when);
 	if (size != value_size(key, *number))
-		violation(me->run, "key %ju has a value of %zu bytes, its number %ju means %zu, %s", (uintmax_t)key, size,
-			  (uintmax_t)*number, value_size(key, *number), when);
+		violation(me->run, "key %ju has a value of %zu bytes, its number %ju means %zu, %s", (uintmax_t)key,
+			  size, (uintmax_t)*number, value_size(key, *number), when);
 }
 
 static struct sight look(const struct actor *me, const char *when, uint64_t key, const struct rcumap_entry *entry)
@@ -165,7 +165,8 @@ void section_close(struct actor *me)
 		struct sight now = look(me, "at the end of the section it was found in", then->key, then->entry);
 
 		if (now.number != then->number || now.version != then->version)
-			violation(me->run, "the entry of key %ju changed within a section: number %ju version %ju, then %ju %ju",
+			violation(me->run,
+				  "the entry of key %ju changed within a section: number %ju version %ju, then %ju %ju",
 				  (uintmax_t)then->key, (uintmax_t)then->number, (uintmax_t)then->version,
 				  (uintmax_t)now.number, (uintmax_t)now.version);
 	}
@@ -183,7 +184,8 @@ bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct 
 
 	*sight = (struct sight){ .key = key };
 	key_make(&k, key);
-	r = rcumap_get(map, k.bytes, k.size, value, roomy ? sizeof value : PAYLOAD_SIZE_MIN - 1, &size, &sight->version);
+	r = rcumap_get(map, k.bytes, k.size, value, roomy ? sizeof value : PAYLOAD_SIZE_MIN - 1, &size,
+		       &sight->version);
 	if (r == -ENOENT)
 		return false;
 	if (!roomy) {
@@ -221,7 +223,8 @@ int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t k
 	case VERB_PUT:
 		return verify_outcome(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, version), 0, 0);
 	case VERB_ADD:
-		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, version), -EEXIST, 0);
+		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, version), -EEXIST,
+				      0);
 	case VERB_REPLACE:
 		return verify_outcome(me, "replace", key, rcumap_replace(map, k.bytes, k.size, value, size, version),
 				      -ENOENT, 0);

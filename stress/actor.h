@@ -28,7 +28,7 @@ struct sight {
 struct actor {
 	struct run *run;
 	const struct part *part;
-	unsigned index; /* in its part */
+	unsigned index;			  /* in its part */
 	const struct team_member *member; /* NULL for the outer thread */
 	struct tally *tally;
 	struct rng rng;

@@ -48,7 +48,7 @@ static uint64_t get_state(const struct churn *churn, uint64_t key)
 	return atomic_load_explicit(&churn->state[key], memory_order_seq_cst);
 }
 
-static void insert(struct churn *churn, struct actor *me, uint64_t key)
+static void insert_key(struct churn *churn, struct actor *me, uint64_t key)
 {
 	uint64_t state = get_state(churn, key), number = state / 4 + 1;
 	enum verb verb = rng_below(&me->rng, 2) ? VERB_ADD : VERB_PUT;
@@ -68,7 +68,7 @@ static void insert(struct churn *churn, struct actor *me, uint64_t key)
 	set_state(churn, key, state + PRESENT);
 }
 
-static void delete(struct churn *churn, struct actor *me, uint64_t key)
+static void delete_key(struct churn *churn, struct actor *me, uint64_t key)
 {
 	uint64_t state = get_state(churn, key), version = churn->version[key];
 
@@ -81,18 +81,19 @@ static void delete(struct churn *churn, struct actor *me, uint64_t key)
 	} else {
 		actor_demand(me, "delete_if of a wrong version", key,
 			     actor_delete_if(me, me->run->map, key, version + 1), -ESTALE);
-		actor_demand(me, "delete_if of the right version", key,
-			     actor_delete_if(me, me->run->map, key, version), 0);
+		actor_demand(me, "delete_if of the right version", key, actor_delete_if(me, me->run->map, key, version),
+			     0);
 	}
 	set_state(churn, key, state + 4 - PRESENT);
 }
 
 /* The same number once more, in another entry: the key stays present. */
-static void replace(struct churn *churn, struct actor *me, uint64_t key)
+static void replace_key(struct churn *churn, struct actor *me, uint64_t key)
 {
 	actor_demand(me, "replace of a present key", key,
 		     actor_store(me, me->run->map, VERB_REPLACE, key, get_state(churn, key) / 4 + 1, 0,
-				 &churn->version[key]), 0);
+				 &churn->version[key]),
+		     0);
 }
 
 static void write_keys(struct actor *me)
@@ -104,11 +105,11 @@ static void write_keys(struct actor *me)
 		uint64_t key = rng_below(&me->rng, keys / writers) * writers + me->index;
 
 		if (get_state(churn, key) % 4 == ABSENT)
-			insert(churn, me, key);
+			insert_key(churn, me, key);
 		else if (rng_below(&me->rng, 4) == 0)
-			replace(churn, me, key);
+			replace_key(churn, me, key);
 		else
-			delete(churn, me, key);
+			delete_key(churn, me, key);
 		actor_turn(me);
 		actor_breathe(me, me->run->map);
 	}
@@ -135,7 +136,8 @@ static void read_key(const struct churn *churn, struct actor *me, uint64_t key)
 	}
 	first = 4 * (sight->number - 1);
 	if (before > first + DELETING || after < first + INSERTING)
-		violation(me->run, "key %ju was found with number %ju, deleted before or not yet inserted (state %ju, then %ju)",
+		violation(me->run,
+			  "key %ju was found with number %ju, deleted before or not yet inserted (state %ju, then %ju)",
 			  (uintmax_t)key, (uintmax_t)sight->number, (uintmax_t)before, (uintmax_t)after);
 }
 

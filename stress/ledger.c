@@ -10,8 +10,8 @@ static void store_max(_Atomic uint64_t *to, uint64_t number)
 
 	/* [release] what was done before, the store itself in the case of `done`, is seen by whoever acquires the number in
 	 * ledger_read(). */
-	while (now < number && !atomic_compare_exchange_weak_explicit(to, &now, number, memory_order_release,
-								      memory_order_relaxed))
+	while (now < number &&
+	       !atomic_compare_exchange_weak_explicit(to, &now, number, memory_order_release, memory_order_relaxed))
 		;
 }
 
@@ -51,14 +51,15 @@ static void write_own(struct ledger *ledger, struct actor *me, uint64_t key)
 		     actor_store(me, ledger->map, verb, key, number, old, &page->version), 0);
 	store_max(&page->done, number);
 	if (page->version == 0 || page->version == old)
-		violation(me->run, "key %ju was stored as version %ju after %ju", (uintmax_t)key, (uintmax_t)page->version,
-			  (uintmax_t)old);
+		violation(me->run, "key %ju was stored as version %ju after %ju", (uintmax_t)key,
+			  (uintmax_t)page->version, (uintmax_t)old);
 	if (rng_below(&me->rng, 16) == 0) {
 		actor_demand(me, "add to a present key", key,
 			     actor_store(me, ledger->map, VERB_ADD, key, number + 1, 0, NULL), -EEXIST);
 		actor_demand(me, "compare_and_swap of an old version", key,
 			     actor_store(me, ledger->map, VERB_SWAP, key, number + 1, old, NULL), -ESTALE);
-		actor_demand(me, "delete_if of an old version", key, actor_delete_if(me, ledger->map, key, old), -ESTALE);
+		actor_demand(me, "delete_if of an old version", key, actor_delete_if(me, ledger->map, key, old),
+			     -ESTALE);
 	}
 }
 
@@ -107,8 +108,9 @@ void ledger_read(const struct ledger *ledger, struct actor *me, uint64_t key, ui
 	if (!sight)
 		violation(me->run, "key %ju is absent, it is never deleted", (uintmax_t)key);
 	if (sight->number < done || sight->number > begun || sight->number < last[key])
-		violation(me->run, "key %ju has number %ju: stored before was %ju, seen before %ju, begun %ju", (uintmax_t)key,
-			  (uintmax_t)sight->number, (uintmax_t)done, (uintmax_t)last[key], (uintmax_t)begun);
+		violation(me->run, "key %ju has number %ju: stored before was %ju, seen before %ju, begun %ju",
+			  (uintmax_t)key, (uintmax_t)sight->number, (uintmax_t)done, (uintmax_t)last[key],
+			  (uintmax_t)begun);
 	last[key] = sight->number;
 }
 

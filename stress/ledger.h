@@ -14,7 +14,7 @@
 
 struct page {
 	_Atomic uint64_t begun, done; /* the highest number that a store was begun with, and ended with */
-	uint64_t version;             /* of the last store, the owner's alone */
+	uint64_t version;	      /* of the last store, the owner's alone */
 };
 
 struct ledger {

@@ -33,7 +33,7 @@ static const struct scenario scenarios[] = {
 enum { ALLOCATOR_BUILTIN, ALLOCATOR_COUNTING, ALLOCATOR_BOTH };
 
 /* Beyond this a run has hung, also outside of rounds, where its own watchdog looks (run.c). */
-#define RUN_PATIENCE_S 600u
+#define RUN_PATIENCE_S 300u
 
 static void play_run(struct team_member *member)
 {
@@ -109,7 +109,8 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < SCENARIO_COUNT * FLAVOR_COUNT; i++) {
 		unsigned s = i / FLAVOR_COUNT, f = i % FLAVOR_COUNT;
 		/* By turns, so that each scenario gets both, and each seed's parity the other way round. */
-		bool counting = allocator == ALLOCATOR_BOTH ? (s + f + settings.seed) % 2 : allocator == ALLOCATOR_COUNTING;
+		bool counting =
+			allocator == ALLOCATOR_BOTH ? (s + f + settings.seed) % 2 : allocator == ALLOCATOR_COUNTING;
 
 		if ((scenario == SCENARIO_COUNT || scenario == s) && (flavor == FLAVOR_COUNT || flavor == f))
 			play(&settings, &scenarios[s], (enum flavor)f, counting, settings.seconds * 1000000000u / runs);

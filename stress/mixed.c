@@ -22,7 +22,7 @@
 
 struct mixed {
 	_Atomic uint64_t stored, deleted, clears; /* operations that were told to have succeeded */
-	_Atomic uint64_t begun[]; /* stores, per writer */
+	_Atomic uint64_t begun[];		  /* stores, per writer */
 };
 
 static void check_number(const struct mixed *mixed, struct actor *me, const struct sight *sight, uint64_t *last)
@@ -39,8 +39,8 @@ static void check_number(const struct mixed *mixed, struct actor *me, const stru
 			  (uintmax_t)sight->number);
 	seen = &last[sight->key * writers + writer];
 	if (count < *seen)
-		violation(me->run, "key %ju has store %ju of writer %ju, after his store %ju was seen", (uintmax_t)sight->key,
-			  (uintmax_t)count, (uintmax_t)writer, (uintmax_t)*seen);
+		violation(me->run, "key %ju has store %ju of writer %ju, after his store %ju was seen",
+			  (uintmax_t)sight->key, (uintmax_t)count, (uintmax_t)writer, (uintmax_t)*seen);
 	*seen = count;
 }
 
@@ -206,8 +206,8 @@ static void check_sums(struct actor *outer)
 	uint64_t clears = atomic_load_explicit(&mixed->clears, memory_order_relaxed);
 
 	if (stats.inserted + stats.replaced != stored)
-		violation(outer->run, "%ju stores succeeded, stats say %ju inserted and %ju replaced", (uintmax_t)stored,
-			  (uintmax_t)stats.inserted, (uintmax_t)stats.replaced);
+		violation(outer->run, "%ju stores succeeded, stats say %ju inserted and %ju replaced",
+			  (uintmax_t)stored, (uintmax_t)stats.inserted, (uintmax_t)stats.replaced);
 	if (stats.deleted < deleted || (clears == 0 && stats.deleted > deleted))
 		violation(outer->run, "%ju deletes succeeded and %ju clears, stats say %ju deleted", (uintmax_t)deleted,
 			  (uintmax_t)clears, (uintmax_t)stats.deleted);

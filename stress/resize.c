@@ -95,7 +95,8 @@ static void keep_second(struct actor *me)
 	while (!actor_stopping(me)) {
 		uint64_t until = now_ns() + 10000000;
 
-		actor_demand(me, "reserve", 0, rcumap_reserve(resize->second, rng_below(&me->rng, SECOND_CAPACITY_MAX)), 0);
+		actor_demand(me, "reserve", 0, rcumap_reserve(resize->second, rng_below(&me->rng, SECOND_CAPACITY_MAX)),
+			     0);
 		while (now_ns() < until && !actor_stopping(me)) {
 			section_open(me, resize->second);
 			for (unsigned i = 0; i < ACTOR_SIGHTS; i++)
@@ -138,7 +139,8 @@ static void demand_resized(const struct run *run, const struct resize *resize)
 	struct rcumap_stats stats = run_stats(run, run->map);
 
 	if (atomic_load_explicit(&resize->cycles, memory_order_relaxed) > 0 && (stats.grown < 3 || stats.shrunk < 3))
-		violation(run, "the table grew %ju times and shrank %ju times while its entries went up and down by 100",
+		violation(run,
+			  "the table grew %ju times and shrank %ju times while its entries went up and down by 100",
 			  (uintmax_t)stats.grown, (uintmax_t)stats.shrunk);
 }
 

@@ -26,9 +26,9 @@ static void describe(const struct run *run, char *out, size_t size)
 {
 	const struct settings *s = run->settings;
 
-	snprintf(out, size, "--scenario %s --flavor %s --allocator %s --threads %ju --writers %ju --seed %ju", run->scenario->name,
-		 flavor_names[run->flavor], run->counting ? "counting" : "builtin", (uintmax_t)s->readers,
-		 (uintmax_t)s->writers, (uintmax_t)s->seed);
+	snprintf(out, size, "--scenario %s --flavor %s --allocator %s --threads %ju --writers %ju --seed %ju",
+		 run->scenario->name, flavor_names[run->flavor], run->counting ? "counting" : "builtin",
+		 (uintmax_t)s->readers, (uintmax_t)s->writers, (uintmax_t)s->seed);
 }
 
 void violation(const struct run *run, const char *format, ...)
@@ -45,9 +45,10 @@ void violation(const struct run *run, const char *format, ...)
 	vsnprintf(what, sizeof what, format, args);
 	va_end(args);
 	describe(run, how, sizeof how);
-	n = snprintf(line, sizeof line, "\nVIOLATION in scenario %s, flavor %s, seed %ju, round %u: %s\nagain with: %s --seconds %ju\n",
-		     run->scenario->name, flavor_names[run->flavor], (uintmax_t)run->settings->seed, run->round, what, how,
-		     (uintmax_t)(run->ns / 1000000000u + 1));
+	n = snprintf(line, sizeof line,
+		     "\nVIOLATION in scenario %s, flavor %s, seed %ju, round %u: %s\nagain with: %s --seconds %ju\n",
+		     run->scenario->name, flavor_names[run->flavor], (uintmax_t)run->settings->seed, run->round, what,
+		     how, (uintmax_t)(run->ns / 1000000000u + 1));
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		_exit(1);
 	_exit(1); /* not exit(): other threads go on using what it would tear down */
@@ -84,8 +85,8 @@ static void make_note(const struct run *run, char *note)
 
 	snprintf(note, NOTE_MAX, "%.2f M turns, %.2f M writes, %ju entries, %ju pending, map %.1f MiB, RSS %.0f MiB",
 		 (double)run_operations(run) / 1e6, (double)(stats.inserted + stats.replaced + stats.deleted) / 1e6,
-		 (uintmax_t)stats.entries, (uintmax_t)stats.retired_pending,
-		 (double)stats.memory_bytes / 0x1p20, (double)resident_bytes() / 0x1p20);
+		 (uintmax_t)stats.entries, (uintmax_t)stats.retired_pending, (double)stats.memory_bytes / 0x1p20,
+		 (double)resident_bytes() / 0x1p20);
 }
 
 static void show_progress(struct run *run, uint64_t done_ns)
@@ -162,10 +163,13 @@ static struct rcumap_stats come_to_rest(struct actor *outer, struct rcumap *map)
 	do {
 		actor_demand(outer, "barrier", 0, rcumap_barrier(map), 0);
 		stats = run_stats(outer->run, map);
-		calm = stats.memory_bytes == before.memory_bytes && stats.table_slots == before.table_slots ? calm + 1 : 0;
+		calm = stats.memory_bytes == before.memory_bytes && stats.table_slots == before.table_slots ? calm + 1 :
+													      0;
 		before = stats;
 		if (now_ns() > end)
-			violation(outer->run, "the map does not come to rest: %ju entries, %ju slots, grown %ju, shrunk %ju, %ju bytes",
+			violation(outer->run,
+				  "the map does not come to rest: %ju entries, %ju slots, grown %ju, shrunk %ju, %ju "
+				  "bytes",
 				  (uintmax_t)stats.entries, (uintmax_t)stats.table_slots, (uintmax_t)stats.grown,
 				  (uintmax_t)stats.shrunk, (uintmax_t)stats.memory_bytes);
 	} while (calm < 10);
@@ -196,8 +200,8 @@ static void check_table(const struct run *run, const struct rcumap_stats *s, uin
 		violation(run, "the table has %ju slots at rest, for %ju entries and a capacity of %ju",
 			  (uintmax_t)s->table_slots, (uintmax_t)s->entries, (uintmax_t)capacity);
 	if (s->table_bytes > s->table_slots * 16 + s->overflow_lines * 64 + (UINT64_C(4) << 20))
-		violation(run, "tables take %ju bytes at rest, for %ju slots and %ju overflow lines", (uintmax_t)s->table_bytes,
-			  (uintmax_t)s->table_slots, (uintmax_t)s->overflow_lines);
+		violation(run, "tables take %ju bytes at rest, for %ju slots and %ju overflow lines",
+			  (uintmax_t)s->table_bytes, (uintmax_t)s->table_slots, (uintmax_t)s->overflow_lines);
 }
 
 uint64_t run_settle(struct actor *outer, struct rcumap *map, uint64_t universe, uint64_t capacity)
@@ -237,7 +241,8 @@ static void demand_flat(const struct run *run)
 		*max = run->memory[i] > *max ? run->memory[i] : *max;
 	}
 	if (late > early + early / 4 + slack)
-		violation(run, "memory at rest rose from %ju to %ju bytes over the rounds", (uintmax_t)early, (uintmax_t)late);
+		violation(run, "memory at rest rose from %ju to %ju bytes over the rounds", (uintmax_t)early,
+			  (uintmax_t)late);
 }
 
 /* ------------------------------------------------------------------ rounds */

@@ -46,10 +46,10 @@ struct part {
 
 struct plan {
 	struct part parts[PLAN_PARTS]; /* unused ones have no threads */
-	bool unregistered;             /* the threads must not be registered with the flavor: they do not use the map */
-	uint64_t universe;             /* all keys that are ever stored are below */
-	uint64_t capacity;             /* the most that is ever reserved */
-	uint64_t slack_bytes;          /* run_flat(): what the map may keep for reuse in one round and not in another */
+	bool unregistered;	       /* the threads must not be registered with the flavor: they do not use the map */
+	uint64_t universe;	       /* all keys that are ever stored are below */
+	uint64_t capacity;	       /* the most that is ever reserved */
+	uint64_t slack_bytes;	       /* run_flat(): what the map may keep for reuse in one round and not in another */
 	void (*tick)(struct actor *outer);  /* now and then while a round is played; NULL: nothing */
 	void (*close)(struct actor *outer); /* after the time, before the threads are stopped; NULL: nothing */
 	void (*check)(struct actor *outer); /* after each round, when all threads have ended; NULL: nothing */
@@ -64,11 +64,11 @@ struct run {
 	const struct scenario *scenario;
 	enum flavor flavor;
 	struct counting *counting; /* the allocator of the run's maps; NULL: the built-in one */
-	uint64_t ns;               /* for all rounds together */
+	uint64_t ns;		   /* for all rounds together */
 	unsigned round;
 	const struct plan *plan;
-	void *ctx;          /* the scenario's own */
-	struct rcumap *map; /* what the progress line and the checks look at */
+	void *ctx;	     /* the scenario's own */
+	struct rcumap *map;  /* what the progress line and the checks look at */
 	struct tally *tally; /* of the outer thread, then of each other one */
 	unsigned tallies;
 	uint64_t operations; /* of earlier rounds */

@@ -36,17 +36,19 @@ static void write_own(struct spawn *spawn, struct actor *me)
 
 	switch (rng_below(&me->rng, 4)) {
 	case 0:
-		actor_demand(me, "add", key, actor_store(me, map, VERB_ADD, key, line->highest + 1, 0, &line->version[i]),
+		actor_demand(me, "add", key,
+			     actor_store(me, map, VERB_ADD, key, line->highest + 1, 0, &line->version[i]),
 			     there ? -EEXIST : 0);
 		line->number[i] = there ? line->number[i] : ++line->highest;
 		break;
 	case 1:
-		actor_demand(me, "put", key,
-			     actor_store(me, map, VERB_PUT, key, ++line->highest, 0, &line->version[i]), 0);
+		actor_demand(me, "put", key, actor_store(me, map, VERB_PUT, key, ++line->highest, 0, &line->version[i]),
+			     0);
 		line->number[i] = line->highest;
 		break;
 	case 2:
-		actor_demand(me, "delete_if", key, actor_delete_if(me, map, key, line->version[i]), there ? 0 : -ENOENT);
+		actor_demand(me, "delete_if", key, actor_delete_if(me, map, key, line->version[i]),
+			     there ? 0 : -ENOENT);
 		line->number[i] = 0;
 		break;
 	default:
@@ -65,8 +67,9 @@ static void read_some(const struct spawn *spawn, struct actor *me)
 		const struct sight *own = section_find(me, me->index * LINE_KEYS + i);
 
 		if ((own ? own->number : 0) != line->number[i])
-			violation(me->run, "key %ju has number %ju, its only writer left %ju", (uintmax_t)(me->index * LINE_KEYS + i),
-				  (uintmax_t)(own ? own->number : 0), (uintmax_t)line->number[i]);
+			violation(me->run, "key %ju has number %ju, its only writer left %ju",
+				  (uintmax_t)(me->index * LINE_KEYS + i), (uintmax_t)(own ? own->number : 0),
+				  (uintmax_t)line->number[i]);
 		section_find(me, rng_below(&me->rng, spawn->lines * LINE_KEYS));
 	}
 	section_close(me);

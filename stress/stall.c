@@ -25,8 +25,8 @@ struct stall {
 	struct ledger ledger;
 	_Atomic bool inside, leave;
 	_Atomic uint64_t added; /* writers who have added all their keys */
-	uint64_t slots;         /* of the table before; written before `inside` */
-	uint64_t retired;       /* replaced + deleted soon after `inside`; the outer thread's */
+	uint64_t slots;		/* of the table before; written before `inside` */
+	uint64_t retired;	/* replaced + deleted soon after `inside`; the outer thread's */
 };
 
 static void stay_inside(struct actor *me)
@@ -95,7 +95,8 @@ static void watch(struct actor *outer)
 	if (stall->retired == 0)
 		stall->retired = stats.replaced + stats.deleted + outer->run->settings->writers;
 	if (stats.reclaimed > stall->retired)
-		violation(outer->run, "%ju entries are reclaimed, but only %ju were retired before a reader who is still inside",
+		violation(outer->run,
+			  "%ju entries are reclaimed, but only %ju were retired before a reader who is still inside",
 			  (uintmax_t)stats.reclaimed, (uintmax_t)stall->retired);
 	if (stats.retired_pending > stats.replaced + stats.deleted)
 		violation(outer->run, "%ju entries are pending, but only %ju were ever retired",
@@ -112,7 +113,9 @@ static void let_go(struct actor *outer)
 	if (atomic_load_explicit(&stall->added, memory_order_relaxed) == outer->run->settings->writers)
 		while (run_stats(outer->run, outer->run->map).table_slots < GROWTH * stall->slots) {
 			if (now_ns() > end)
-				violation(outer->run, "the table did not grow from %ju to %u times as many slots with a reader inside",
+				violation(outer->run,
+					  "the table did not grow from %ju to %u times as many slots with a reader "
+					  "inside",
 					  (uintmax_t)stall->slots, GROWTH);
 			sleep_ns(1000000);
 		}

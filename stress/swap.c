@@ -91,8 +91,8 @@ static void check_sums(struct actor *outer)
 		if (!actor_get(outer, outer->run->map, key, &sight))
 			violation(outer->run, "counter %ju is absent after the round", (uintmax_t)key);
 		if (sight.number != counted + 1)
-			violation(outer->run, "counter %ju is at %ju, from 1 it was counted up %ju times", (uintmax_t)key,
-				  (uintmax_t)sight.number, (uintmax_t)counted);
+			violation(outer->run, "counter %ju is at %ju, from 1 it was counted up %ju times",
+				  (uintmax_t)key, (uintmax_t)sight.number, (uintmax_t)counted);
 	}
 }
 
