@@ -35,14 +35,38 @@ static struct team *phase_start(struct phase *phase, const struct pairs *p, void
 	return team_start(&options);
 }
 
+static inline void check(const struct run *run, uint64_t id, const unsigned char value[PAIR_VALUE_SIZE], size_t size)
+{
+	if (size != PAIR_VALUE_SIZE || !pair_value_is_of(value, id))
+		run_wrong_value(run, id, "not a value that was stored for it");
+}
+
+static bool get_timed(const struct run *run, struct worker *w, uint64_t id)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+	size_t size;
+
+	if (!run_get_timed(run, w, id, value, sizeof value, &size))
+		return false;
+	check(run, id, value, size);
+	return true;
+}
+
 /* Get a random one of the first `pairs` pairs, which are all there. */
 static void get_random(const struct run *run, struct worker *w, uint64_t pairs)
 {
-	unsigned char buffer[PAIR_VALUE_SIZE];
 	uint64_t id = rng_below(&w->rng, pairs);
 
-	if (!run_get_timed(run, w, id, buffer, sizeof buffer))
+	if (!get_timed(run, w, id))
 		run_lost(run, id);
+}
+
+static void put_timed(const struct run *run, struct worker *w, uint64_t id, uint64_t number)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+
+	pair_value(value, id, number);
+	run_put_timed(run, w, id, value, sizeof value);
 }
 
 /* ------------------------------------------------------------------------------------ load */
@@ -50,13 +74,12 @@ static void get_random(const struct run *run, struct worker *w, uint64_t pairs)
 static void load_write(struct phase *phase, struct team_member *me, struct worker *w)
 {
 	const struct pairs *p = phase->p;
-	unsigned char buffer[PAIR_VALUE_SIZE];
 
 	for (uint64_t id = 0; id < p->pairs;) {
 		uint64_t first = id, end = id + RUN_BATCH < p->pairs ? id + RUN_BATCH : p->pairs;
 
 		for (; id < end; id++)
-			run_put_timed(&p->run, w, id, buffer, sizeof buffer, 0);
+			put_timed(&p->run, w, id, 0);
 		/* [B1 release] all pairs below `id` are there for a reader that sees it. */
 		atomic_store_explicit(&phase->loaded, id, memory_order_release);
 		worker_pause(&p->run, w, id - first);
@@ -126,7 +149,7 @@ static void get_work(struct team_member *me)
 	const struct run *run = &phase->p->run;
 	uint64_t pairs = phase->p->pairs;
 	struct worker *w = &phase->workers[me->index];
-	unsigned char buffer[PAIR_VALUE_SIZE];
+	unsigned char value[PAIR_VALUE_SIZE];
 	size_t size;
 
 	worker_begin(run, w);
@@ -134,8 +157,9 @@ static void get_work(struct team_member *me)
 		for (unsigned i = 0; i < RUN_BATCH; i++) {
 			uint64_t id = rng_below(&w->rng, pairs);
 
-			if (!run_get(run, id, buffer, sizeof buffer, &size))
+			if (!run_get(run, id, value, sizeof value, &size))
 				run_lost(run, id);
+			check(run, id, value, size);
 		}
 		worker_pause(run, w, RUN_BATCH);
 	}
@@ -173,13 +197,11 @@ static void mixed_write(const struct pairs *p, struct team_member *me, struct wo
 	/* The others only get, so the writer's share is that of all threads. */
 	double share = PAIRS_PUT_SHARE * p->threads;
 	uint64_t number = 0;
-	unsigned char buffer[PAIR_VALUE_SIZE];
 
 	while (!team_stopping(me)) {
 		for (unsigned i = 0; i < RUN_BATCH; i++) {
 			if (rng_double(&w->rng) < share)
-				run_put_timed(&p->run, w, rng_below(&w->rng, p->pairs), buffer, sizeof buffer,
-					      ++number);
+				put_timed(&p->run, w, rng_below(&w->rng, p->pairs), ++number);
 			else
 				get_random(&p->run, w, p->pairs);
 		}
@@ -243,13 +265,11 @@ static void delete_write(const struct pairs *p, struct team_member *me, struct w
 /* A pair that is never deleted must be found; one that is may be there or not, but not with a wrong value. */
 static void delete_read(const struct pairs *p, struct team_member *me, struct worker *w)
 {
-	unsigned char buffer[PAIR_VALUE_SIZE];
-
 	while (!team_stopping(me)) {
 		for (unsigned i = 0; i < RUN_BATCH; i++) {
 			uint64_t id = rng_below(&w->rng, p->pairs);
 
-			if (!run_get_timed(&p->run, w, id, buffer, sizeof buffer) && id % PAIRS_DELETE_EVERY != 0)
+			if (!get_timed(&p->run, w, id) && id % PAIRS_DELETE_EVERY != 0)
 				run_lost(&p->run, id);
 		}
 		worker_pause(&p->run, w, 0);

@@ -21,6 +21,24 @@ static size_t value_size(uint32_t object_size)
 	return object_size < PAYLOAD_SIZE_MIN ? PAYLOAD_SIZE_MIN : object_size;
 }
 
+/* The object's value, of its size, is made on a miss as a fetch would. */
+static void request(const struct replay *r, struct worker *w, const struct request *request, unsigned thread,
+		    unsigned char *buffer, size_t buffer_size)
+{
+	size_t size;
+	enum payload_verdict verdict;
+
+	if (!run_get_timed(r->run, w, request->key, buffer, buffer_size, &size)) {
+		size = value_size(request->size);
+		payload_fill(buffer, size, request->key, thread);
+		run_put_timed(r->run, w, request->key, buffer, size);
+		return;
+	}
+	verdict = payload_verify(buffer, size, request->key, NULL);
+	if (verdict != PAYLOAD_OK)
+		run_wrong_value(r->run, request->key, payload_verdict_name(verdict));
+}
+
 static void work(struct team_member *me)
 {
 	struct replay *r = me->ctx;
@@ -36,10 +54,7 @@ static void work(struct team_member *me)
 	}
 	worker_begin(r->run, w);
 	for (uint64_t i = me->index; i < trace->count; i += r->threads) {
-		const struct request *request = &trace->requests[i];
-
-		if (!run_get_timed(r->run, w, request->key, buffer, buffer_size))
-			run_put_timed(r->run, w, request->key, buffer, value_size(request->size), me->index);
+		request(r, w, &trace->requests[i], me->index, buffer, buffer_size);
 		if (++in_batch == RUN_BATCH) {
 			worker_pause(r->run, w, in_batch);
 			in_batch = 0;

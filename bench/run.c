@@ -2,17 +2,30 @@
 #include "run.h"
 
 #include "clock.h"
-#include "payload.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Noreturn void fail(const struct run *run, const char *what, uint64_t id, const char *why)
+static _Noreturn void fail(const struct run *run, const char *verb, uint64_t id, const char *why)
 {
-	fprintf(stderr, "\n%s: %s of pair %" PRIu64 ": %s\n", run->subject->name, what, id, why);
+	fprintf(stderr, "\n%s: %s of pair %" PRIu64 ": %s\n", run->subject->name, verb, id, why);
 	exit(1);
+}
+
+void run_failed(const struct run *run, const char *verb, uint64_t id, int error)
+{
+	fail(run, verb, id, strerror(-error));
+}
+
+void run_wrong_value(const struct run *run, uint64_t id, const char *how)
+{
+	fail(run, "get", id, how);
+}
+
+void run_lost(const struct run *run, uint64_t id)
+{
+	fail(run, "get", id, "lost: it was stored and never deleted");
 }
 
 struct run run_create(const struct subject *subject)
@@ -80,65 +93,40 @@ void worker_end(const struct run *run, struct worker *w)
 	run->subject->thread_leave();
 }
 
-static void check(const struct run *run, uint64_t id, const void *value, size_t size)
-{
-	enum payload_verdict verdict = payload_verify(value, size, id, NULL);
-
-	if (verdict != PAYLOAD_OK)
-		fail(run, "value", id, payload_verdict_name(verdict));
-}
-
-bool run_get(const struct run *run, uint64_t id, void *buffer, size_t buffer_size, size_t *value_size)
+bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size,
+		   size_t *value_size)
 {
 	unsigned char key[PAIR_KEY_SIZE];
-	int error;
-
-	pair_key(key, id);
-	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, value_size);
-	if (error == -ENOENT)
-		return false;
-	if (error)
-		fail(run, "get", id, strerror(-error));
-	check(run, id, buffer, *value_size);
-	return true;
-}
-
-bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size)
-{
-	unsigned char key[PAIR_KEY_SIZE];
-	size_t size;
 	uint64_t start;
 	int error;
 
 	pair_key(key, id);
 	start = ticks_now();
-	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, &size);
+	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, value_size);
 	histogram_add(&w->get, ticks_to_ns(ticks_now() - start));
 	if (error == -ENOENT) {
 		w->misses++;
 		return false;
 	}
 	if (error)
-		fail(run, "get", id, strerror(-error));
-	check(run, id, buffer, size);
+		run_failed(run, "get", id, error);
 	w->hits++;
-	w->served_bytes += size;
+	w->served_bytes += *value_size;
 	return true;
 }
 
-void run_put_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t size, uint64_t number)
+void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size)
 {
 	unsigned char key[PAIR_KEY_SIZE];
 	uint64_t start;
 	int error;
 
 	pair_key(key, id);
-	payload_fill(buffer, size, id, number);
 	start = ticks_now();
-	error = run->subject->put(run->map, key, sizeof key, buffer, size);
+	error = run->subject->put(run->map, key, sizeof key, value, value_size);
 	histogram_add(&w->put, ticks_to_ns(ticks_now() - start));
 	if (error)
-		fail(run, "put", id, strerror(-error));
+		run_failed(run, "put", id, error);
 }
 
 void run_delete_timed(const struct run *run, struct worker *w, uint64_t id)
@@ -152,12 +140,7 @@ void run_delete_timed(const struct run *run, struct worker *w, uint64_t id)
 	error = run->subject->remove(run->map, key, sizeof key);
 	histogram_add(&w->delete, ticks_to_ns(ticks_now() - start));
 	if (error)
-		fail(run, "delete", id, strerror(-error));
-}
-
-void run_lost(const struct run *run, uint64_t id)
-{
-	fail(run, "get", id, "lost: it was stored and never deleted");
+		run_failed(run, "delete", id, error);
 }
 
 void run_expect_count(const struct run *run, uint64_t count)

@@ -15,6 +15,7 @@
 #include "subject.h"
 #include "team.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -61,17 +62,34 @@ static inline void worker_pause(const struct run *run, struct worker *w, uint64_
 	run->subject->thread_pause();
 }
 
-/** Get pair `id` into `buffer` and check what comes: true if it was there. Not timed. */
-bool run_get(const struct run *run, uint64_t id, void *buffer, size_t buffer_size, size_t *value_size);
-/** The same, timed into w->get: the call only, neither making the key nor checking the value. */
-bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size);
-/** Store pair `id` with `size` bytes that hold `number`, made in `buffer`; timed into w->put. */
-void run_put_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t size, uint64_t number);
+/* What went wrong with a pair; all end the program. */
+_Noreturn void run_failed(const struct run *run, const char *verb, uint64_t id, int error);
+/** A get brought something else than what was stored. */
+_Noreturn void run_wrong_value(const struct run *run, uint64_t id, const char *how);
+/** A pair is absent though it must be there. */
+_Noreturn void run_lost(const struct run *run, uint64_t id);
+
+/** Get pair `id`: true if it is there. Not timed. */
+static inline bool run_get(const struct run *run, uint64_t id, void *buffer, size_t buffer_size, size_t *value_size)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	int error;
+
+	pair_key(key, id);
+	error = run->subject->get(run->map, key, sizeof key, buffer, buffer_size, value_size);
+	if (error && error != -ENOENT)
+		run_failed(run, "get", id, error);
+	return !error;
+}
+
+/** The same, counted, and timed into w->get: the call only, not the making of the key. */
+bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size,
+		   size_t *value_size);
+/** Store pair `id`; timed into w->put. */
+void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size);
 /** Delete pair `id`, which is there; timed into w->delete. */
 void run_delete_timed(const struct run *run, struct worker *w, uint64_t id);
 
-/** Pair `id` was absent though it must be there: ends the program. */
-_Noreturn void run_lost(const struct run *run, uint64_t id);
 /** The map must hold that many entries, or the program ends. */
 void run_expect_count(const struct run *run, uint64_t count);
 
