@@ -16,6 +16,7 @@
 struct choice {
 	unsigned char chosen;
 	unsigned char current; /* who asked; SCHEDULE_THREADS_MAX: he could not go on, so no choice is a preemption */
+	unsigned char runnable; /* of the view: to see that the repetition is one */
 	unsigned char left; /* alternatives not tried yet, a bit for each */
 	unsigned char preemptions; /* in the points before this one */
 };
@@ -41,11 +42,15 @@ static unsigned pick_dfs(const struct schedule_view *view)
 
 	if (point == POINTS_MAX)
 		report_failure("more than %u choices in one run", POINTS_MAX);
-	if (point++ < chosen_count)
+	if (point++ < chosen_count) {
+		if (choice->runnable != view->runnable)
+			report_failure("choice %u is another one than in the run before: something outside the run has changed", point - 1);
 		return choice->chosen;
+	}
 	chosen_count = point;
 	choice->chosen = (unsigned char)default_of(view);
 	choice->current = (unsigned char)(view->current == SCHEDULE_NOBODY ? (int)SCHEDULE_THREADS_MAX : view->current);
+	choice->runnable = (unsigned char)view->runnable;
 	choice->preemptions = 0;
 	if (choice > choices)
 		choice->preemptions = (unsigned char)(choice[-1].preemptions + is_preemption(&choice[-1]));

@@ -5,6 +5,7 @@
 #include "run.h"
 #include "strategy.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 /* Seeds with which the scenario's open choices (where keys lie) are tried under parking, depth-first, and at random. */
 #define PARK_PLACES 16u
 #define DFS_PLACES 4u
+#define DFS_PREEMPTIONS_MAX 3u
 
 /* Seconds that no single batch of runs takes. */
 #define PATIENCE 30u
@@ -64,46 +66,56 @@ static const char *name_dfs(void)
 	return name;
 }
 
-/* All schedules with up to `preemptions`; false if there were more than `limit`. */
-static bool explore_dfs(unsigned preemptions, uint64_t limit, uint64_t *count)
+/* All schedules with up to `preemptions`: how many. More than `limit`: some of them. */
+static uint64_t explore_bound(unsigned preemptions, uint64_t limit)
 {
 	uint64_t runs = 0;
 
 	strategy_dfs_start(preemptions);
 	do {
-		if (runs++ == limit)
-			return false;
-		if (runs % 256 == 1)
+		if (runs % 256 == 0)
 			report_watchdog(PATIENCE);
 		run_once_without_faults(strategy_dfs(), dfs_place);
-		++*count;
-	} while (strategy_dfs_next());
-	return true;
+	} while (++runs <= limit && strategy_dfs_next());
+	return runs;
 }
 
-/* As many preemptions as the limit allows, for several places of the keys. The least number that all of them got. */
+/* As many preemptions as the limit allows, or options->preemptions. The number of runs is added to *count. */
+static unsigned explore_place(const struct explore_options *options, uint64_t *count)
+{
+	const uint64_t limit = options->schedules * EXPLORE_DFS_SHARE;
+	uint64_t before = 1, runs = 1;
+	unsigned bound = 0;
+
+	for (;;) {
+		runs = explore_bound(bound, options->preemptions > 0 ? UINT64_MAX : limit);
+		*count += runs;
+		if (options->preemptions > 0 ? bound == options->preemptions : bound == DFS_PREEMPTIONS_MAX)
+			return bound;
+		/* What the next bound would take: each preemption multiplies by about the same. */
+		if (options->preemptions == 0 && runs * (runs / before + 1) > limit)
+			return bound;
+		before = runs;
+		bound++;
+	}
+}
+
 static void explore_depth_first(const struct explore_options *options, char *summary)
 {
-	uint64_t count = 0, limit = options->schedules * EXPLORE_DFS_SHARE / DFS_PLACES;
-	/* Among more threads two preemptions are too many for a moment's work. */
-	const unsigned most = options->preemptions > 0 ? options->preemptions : run_threads() == 2 ? 2 : 1;
-	unsigned complete = most;
+	uint64_t count = 0;
+	unsigned least = UINT_MAX;
 	char format[64];
 
 	schedule_park(SCHEDULE_NOBODY, 0);
 	report_name_by(name_dfs);
 	for (dfs_place = 0; dfs_place < DFS_PLACES; dfs_place++) {
-		unsigned preemptions = 0;
+		unsigned bound = explore_place(options, &count);
 
-		while (preemptions <= most && explore_dfs(preemptions, limit, &count))
-			preemptions++;
-		if (preemptions == 0)
-			complete = 0;
-		else if (preemptions - 1 < complete)
-			complete = preemptions - 1;
+		if (bound < least)
+			least = bound;
 	}
 	report_name_by(NULL);
-	snprintf(format, sizeof format, "%%lu depth-first (all with %u preemptions)", complete);
+	snprintf(format, sizeof format, "%%lu depth-first (%u preemptions)", least);
 	summarize(summary, format, (unsigned long)count);
 }
 

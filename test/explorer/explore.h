@@ -13,12 +13,12 @@
 
 struct explore_options {
 	bool pct, random, dfs, park;
-	uint64_t schedules; /* by pct and random together; of dfs at most so many times EXPLORE_DFS_SHARE */
+	uint64_t schedules; /* by pct and random together; of dfs about so many times EXPLORE_DFS_SHARE per place of the keys */
 	uint64_t seed; /* of the first; the next ones follow */
 	unsigned preemptions; /* of dfs; 0: what is affordable */
 };
 
-#define EXPLORE_DFS_SHARE 40u
+#define EXPLORE_DFS_SHARE 8u
 #define EXPLORE_SUMMARY_SIZE 160
 
 /* Write what was done into summary. */

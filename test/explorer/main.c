@@ -17,7 +17,7 @@ static const char usage[] =
 	"  --mode MODE        pct, random, dfs, park, or all (default)\n"
 	"  --schedules N      random schedules per scenario (default 5000)\n"
 	"  --seed N           of the first schedule (default 1)\n"
-	"  --preemptions N    of the depth-first schedules, all of which are run if N and --schedules let them\n"
+	"  --preemptions N    all schedules with so many, depth first, however long it takes\n"
 	"  --replay STRING    run one schedule of one scenario, as a failure named it, with a trace\n"
 	"  --jobs N           scenarios at a time (default: processors)\n"
 	"  --verbose          also what the planted bugs of the toys looked like\n";

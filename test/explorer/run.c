@@ -5,6 +5,7 @@
 #include "draw.h"
 #include "lincheck.h"
 #include "report.h"
+#include "strategy.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,6 +33,12 @@ static void print_history(void)
 	history_print(&history);
 }
 
+static void begin_thread(unsigned thread)
+{
+	(void)thread;
+	scenario->subject->begin_thread();
+}
+
 void run_prepare(const struct scenario *of)
 {
 	scenario = of;
@@ -42,6 +49,10 @@ void run_prepare(const struct scenario *of)
 		thread_count++;
 	}
 	report_on_failure(print_history);
+	if (of->subject->begin_thread != NULL) {
+		of->subject->begin_thread(); /* who prepares and observes */
+		schedule_run(SCHEDULE_THREADS_MAX, begin_thread, strategy_plain());
+	}
 }
 
 unsigned run_threads(void)

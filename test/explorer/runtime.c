@@ -214,6 +214,13 @@ void __tsan_release(void *p)
 	(void)p;
 }
 
+/* Whoever calls it waits for another thread. */
+int sched_yield(void)
+{
+	schedule_yield();
+	return 0;
+}
+
 /*
  * The compilers leave calls of these uninstrumented and rely on the real runtime to intercept them: so do we,
  * for the whole program. Not written as loops that the compiler would turn into calls of themselves.

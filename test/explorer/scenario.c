@@ -32,6 +32,8 @@ const struct scenario scenarios[] = {
 	{ "churn", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put a; delete a", "delete b; put a; put b", "find a; find b; find a" } },
 	{ "clear-put", PLAIN, &subject_map, 1, "put a; put b; put c", { "clear", "put a; put d", "find a; delete b" } },
 	{ "reclaimer", RECLAIMS, &subject_map, 1, "put a; put b", { "delete a; put a", "find a; put b; find a", "reclaim; reclaim" } },
+	{ "reclaimer-helped", RECLAIMS, &subject_map, 1, "put a; put b", { "delete a; put a; put a; put a", "put b; delete b; put b; put b", "reclaim; reclaim" } },
+	{ "reclaimer-helped-late", RECLAIMS, &subject_map, 1, "put a; put b; put a; put a; put b; put b; put a; put b; put a", { "put a; delete a", "put b; find b", "reclaim; reclaim", "find a; put b" } },
 
 	/* ---- against growth, 2 to 4 buckets */
 	{ "insert-insert-grow", PLAIN, &subject_map, 1, "put b", { "put a; find a", "put a; find b", "grow" } },
@@ -83,6 +85,13 @@ const struct scenario scenarios[] = {
 	{ "any-resize", PLAIN, &subject_map, 2, "put a; put b; put c", { "any; any; any; any", "any; any; any; any", "resize; resize; resize" } },
 	{ "any-clear", PLAIN, &subject_map, 2, "put a; put b; put c", { "any; any", "any; any; any", "clear", "resize; resize" } },
 	{ "any-reclaimer", RECLAIMS, &subject_map, 2, "put a; put b; put c", { "any; any; any; any", "any; any; any; any", "resize; reclaim; resize; reclaim" } },
+
+	/* ---- the slab: the second number says how many of the 15 blocks of a magazine are gone */
+	{ "slab-exhaust", PLAIN, &subject_slab, 13, "", { "put a; put a; find a", "put b; put b; find b" } },
+	{ "slab-pop", PLAIN, &subject_slab, 0, "", { "put a", "put b", "put c" } },
+	{ "slab-three", PLAIN, &subject_slab, 14, "", { "put a; find a; put a", "put b; find b; put b", "put c; delete c; put c" } },
+	{ "slab-discard", PLAIN, &subject_slab, 28, "put a; put b", { "add a; put c; find a", "add b; put d; find b", "add a; put a; find a" } },
+	{ "slab-reclaimer", RECLAIMS, &subject_slab, 27, "put a; put b", { "put a; put a; put c; find a", "put b; add b; put d; find b", "reclaim; reclaim" } },
 
 	/* ---- growing with new tags, 32 to 64 buckets: by the writers alone, a whole sweep would be long */
 	{ "new-tags", PLAIN, &subject_map, 5, "put a; put b; put c", { "begin_grow; put d; delete d", "delete a; put b", "find c; put a" } },

@@ -67,7 +67,7 @@ static void go_to(int next)
 }
 
 /* Ask who goes on and go there; outside if nobody can. */
-static void hand_over(void)
+static void hand_over(bool yield)
 {
 	struct schedule_view view = { .step = step, .current = SCHEDULE_NOBODY, .runnable = runnable() };
 	unsigned next;
@@ -76,7 +76,9 @@ static void hand_over(void)
 		go_to(SCHEDULE_NOBODY);
 		return;
 	}
-	if (self != SCHEDULE_NOBODY && threads[self].state == RUNNABLE)
+	if (yield && view.runnable != 1u << self)
+		view.runnable &= ~(1u << self);
+	else if (self != SCHEDULE_NOBODY && threads[self].state == RUNNABLE)
 		view.current = self;
 	next = strategy->pick(&view);
 	if (next >= thread_count || (view.runnable & 1u << next) == 0)
@@ -90,7 +92,7 @@ static void thread_main(void *arg)
 
 	body((unsigned)(thread - threads));
 	thread->state = FINISHED;
-	hand_over();
+	hand_over(false);
 }
 
 static void initialize(void)
@@ -106,7 +108,7 @@ static enum schedule_end run_all(void)
 {
 	enum schedule_end end = SCHEDULE_FINISHED;
 
-	hand_over();
+	hand_over(false);
 	for (unsigned i = 0; i < thread_count; i++) {
 		if (threads[i].state == PARKED)
 			end = SCHEDULE_PARKED;
@@ -159,7 +161,7 @@ void schedule_limit(unsigned steps)
 	step_limit = steps;
 }
 
-static void point(bool plain)
+static void point(bool plain, bool yield)
 {
 	struct thread *thread;
 
@@ -174,18 +176,25 @@ static void point(bool plain)
 		thread->state = PARKED;
 	}
 	wake_waiting();
-	hand_over();
+	hand_over(yield && threads[self].state == RUNNABLE);
 }
 
 void schedule_point(void)
 {
-	point(false);
+	point(false, false);
 }
 
 void schedule_point_plain(void)
 {
 	if (self != SCHEDULE_NOBODY && masked == 0 && !threads[self].plain)
-		point(true);
+		point(true, false);
+}
+
+void schedule_yield(void)
+{
+	if (self != SCHEDULE_NOBODY && masked != 0)
+		report_failure("waits for a thread that cannot run now");
+	point(false, true);
 }
 
 void schedule_quiet(const volatile void *p, size_t size)
@@ -280,5 +289,5 @@ void schedule_grace_wait(void)
 	if (schedule_grace_ended(&thread->grace))
 		return;
 	thread->state = WAITING;
-	hand_over();
+	hand_over(false);
 }

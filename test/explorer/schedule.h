@@ -58,6 +58,9 @@ bool schedule_spurious(void);
  */
 void schedule_point_plain(void);
 
+/* The thread cannot go on before others have: they get their turn, if there are any. */
+void schedule_yield(void);
+
 /* Atomics in [p, p + size) are no points: counters that nobody decides by. Up to SCHEDULE_QUIET_MAX ranges. */
 #define SCHEDULE_QUIET_MAX 8u
 void schedule_quiet(const volatile void *p, size_t size);

@@ -2,7 +2,7 @@
 /*
  * A structure that can be explored: the map, or a toy with a planted bug that shows that the explorer finds it.
  *
- * All its memory comes from the arena. All functions but apply() run outside the schedule, one at a time, between the
+ * All its memory comes from the arena. All functions but begin_thread() and apply() run outside the schedule, one at a time, between the
  * threads' steps.
  */
 #ifndef EXPLORER_SUBJECT_H
@@ -15,6 +15,9 @@
 #include <stdint.h>
 
 struct subject {
+	/* Once for each thread, in order, before all runs; NULL: nothing. For what the code keeps per thread, so that no run
+	 * depends on which thread came first in another. */
+	void (*begin_thread)(void);
 	/* A fresh one. variant: the scenario's; seed: decides where keys lie. */
 	void (*create)(unsigned variant, uint64_t seed);
 	/* Do one call as the running thread, with its own read section, and write its outcome into the event. `expected` is the
@@ -31,7 +34,7 @@ struct subject {
 	bool survives_faults;
 };
 
-extern const struct subject subject_map, subject_toy;
+extern const struct subject subject_map, subject_slab, subject_toy;
 
 /* The bytes of keys and values that subjects store, so that a torn or mistaken one is seen. */
 #define CONTENT_SIZE_MAX 40u

@@ -7,6 +7,7 @@
  */
 #include <rcumap.h>
 
+#include "ground/stripe.h"
 #include "layout/hash.h"
 #include "map/map.h"
 #include "map/reclaimer.h"
@@ -20,6 +21,9 @@
 
 #include <errno.h>
 #include <string.h>
+
+/* The linker's: the program's variables. */
+extern char __data_start, _end;
 
 static struct rcumap *map;
 static struct schedule_grace batch_grace; /* of the batch under way, if there is one */
@@ -96,6 +100,11 @@ static void place_keys(uint64_t seed)
 
 /* ---- creation and end */
 
+static void begin_thread(void)
+{
+	(void)stripe_index();
+}
+
 static void create(unsigned bits, uint64_t seed)
 {
 	struct rcumap_options options = {
@@ -112,6 +121,8 @@ static void create(unsigned bits, uint64_t seed)
 	map->section = &scheduled_section;
 	arena_pin(map);
 	schedule_no_quiet();
+	schedule_quiet(&__data_start, (size_t)(&_end - &__data_start)); /* what is not the map's */
+	schedule_quiet(&map->memory.slab, sizeof map->memory.slab); /* unused: the arena is a user's allocator */
 	schedule_quiet(map->stripe, sizeof map->stripe);
 	schedule_quiet(map->memory.stripe, sizeof map->memory.stripe);
 	schedule_quiet(&map->memory.line_bytes, sizeof map->memory.line_bytes);
@@ -123,8 +134,8 @@ static void collect(void)
 {
 	if (batch_taken && !schedule_grace_ended(&batch_grace))
 		return;
-	if (batch_taken)
-		reclaimer_give_back(map);
+	if (batch_taken && !reclaimer_give_back(map))
+		return; /* somebody helps, and is not done */
 	batch_taken = reclaimer_take(map);
 	if (batch_taken)
 		schedule_grace_begin(&batch_grace);
@@ -195,7 +206,8 @@ static int reclaim(void)
 	if (!reclaimer_take(map))
 		return 0;
 	schedule_grace_wait();
-	reclaimer_give_back(map);
+	while (!reclaimer_give_back(map))
+		schedule_grace_wait(); /* until those who help are done: they are inside sections */
 	return 0;
 }
 
@@ -326,4 +338,4 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 		report_failure("count says %lu, but %u keys are present", (unsigned long)rcumap_count(map), present);
 }
 
-const struct subject subject_map = { create, apply, collect, check, destroy, .survives_faults = true };
+const struct subject subject_map = { begin_thread, create, apply, collect, check, destroy, .survives_faults = true };

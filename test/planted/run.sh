@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # usage: run.sh [NAME...]
-# Plants the bug of each NAME.patch beside this script, all by default, in a copy of the tree under build/planted/NAME, and
-# runs the gate that the patch names on it. The gate must fail: one that finds no planted bug finds no other.
+# Plants the bug of each NAME.patch beside this script in a copy of the tree under build/planted/NAME, and runs the gate that the
+# patch names on it. Without names all of them; with QUICK=1 six. The gate must fail: one that finds no planted bug finds no other.
 #
 # A patch begins with what the bug is ("Bug: ...") and who must catch it ("Gate: ..."):
 #
 #     Gate: explorer SCENARIO...        one of these scenarios of the schedule explorer ends with status 1
 #     Gate: tsan stress ARGUMENTS       build/tsan/stress/stress ends with a report of ThreadSanitizer
-#     Gate: asan stress ARGUMENTS       build/asan/stress/stress ends with a report of AddressSanitizer
+#     Gate: asan stress ARGUMENTS       build/asan/stress/stress ends with one of AddressSanitizer, or with a violation
 #
-# Environment: MAKE, JOBS. Status 1 if a bug was not caught, a patch does not apply, or a copy does not build.
+# Environment: MAKE, JOBS, QUICK. Status 1 if a bug was not caught, a patch does not apply, or a copy does not build.
 set -u
 
 here=test/planted
@@ -56,7 +56,10 @@ caught() {
 	asan)
 		shift
 		ASAN_OPTIONS='exitcode=66' timeout "$limit" $fixed_layout build/asan/stress/stress "$@"
-		[ $? = 66 ]
+		case $? in
+		1 | 66) return 0 ;;
+		*) return 1 ;;
+		esac
 		;;
 	esac
 }
@@ -101,6 +104,8 @@ if [ "${1-}" = --one ]; then
 	exit
 fi
 
+quick='empty_repeats slots_not_frozen insert_bypasses_ctl relaxed_publication free_at_once retire_before_unlink'
+[ $# -gt 0 ] || [ "${QUICK-}" != 1 ] || set -- $quick
 [ $# -gt 0 ] || set -- $(cd $here && ls ./*.patch | sed 's|^\./||; s|\.patch$||')
 programs=
 for name; do
