@@ -107,7 +107,8 @@ static void back_off(struct attempt *attempt)
 		ck_pr_stall();
 }
 
-/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line. */
+/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing would not
+ * help; -ENOMEM, -EFAULT: it would, but cannot be. */
 static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
 {
 	uint64_t entries = map_count(attempt->map);
@@ -120,9 +121,12 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 	/* The reclaimer is late: grow here and now, with bounded work. */
 	int error = reclaimer_grow_urgently(attempt->map, table);
 
-	if (error && view->lines >= LOAD_CHAIN_MAX)
-		return error == -EBUSY ? -EOVERFLOW : error;
-	return error ? 1 : 0;
+	if (!error)
+		return 0;
+	if (view->lines < LOAD_CHAIN_MAX)
+		return 1;
+	/* Somebody grows it: help on, until this bucket has its turn. */
+	return error == -EBUSY ? 0 : error;
 }
 
 /* The bucket is full: chain a line, or let the table grow. 0: look again. */
