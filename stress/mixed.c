@@ -201,8 +201,9 @@ static void check_sums(struct actor *outer)
 {
 	struct mixed *mixed = outer->run->ctx;
 	struct rcumap_stats stats = run_stats(outer->run, outer->run->map);
-	uint64_t stored = atomic_load_explicit(&mixed->stored, memory_order_relaxed);
-	uint64_t deleted = atomic_load_explicit(&mixed->deleted, memory_order_relaxed);
+	uint64_t warmed = outer->run->warmed;
+	uint64_t stored = atomic_load_explicit(&mixed->stored, memory_order_relaxed) + warmed;
+	uint64_t deleted = atomic_load_explicit(&mixed->deleted, memory_order_relaxed) + warmed;
 	uint64_t clears = atomic_load_explicit(&mixed->clears, memory_order_relaxed);
 
 	if (stats.inserted + stats.replaced != stored)

@@ -73,6 +73,7 @@ struct run {
 	unsigned tallies;
 	uint64_t operations; /* of earlier rounds */
 	uint64_t memory[RUN_ROUNDS];
+	uint64_t warmed; /* keys added and deleted before the first round */
 	struct progress progress;
 };
 
