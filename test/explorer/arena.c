@@ -30,8 +30,8 @@ static unsigned block_count, live_blocks, fail_at;
 
 static void map_memory(void)
 {
-	memory = mmap((void *)0x100000000000, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		      -1, 0);
+	memory = mmap((void *)0x100000000000, ARENA_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	states = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED || states == MAP_FAILED) {
 		perror("explorer: arena");

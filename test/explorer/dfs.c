@@ -44,7 +44,8 @@ static unsigned pick_dfs(const struct schedule_view *view)
 		report_failure("more than %u choices in one run", POINTS_MAX);
 	if (point++ < chosen_count) {
 		if (choice->runnable != view->runnable)
-			report_failure("choice %u is another one than in the run before: something outside the run has changed", point - 1);
+			report_failure("choice %u is not that of the run before: something outside has changed",
+				       point - 1);
 		return choice->chosen;
 	}
 	chosen_count = point;
@@ -95,7 +96,8 @@ void strategy_dfs_name(char *name, size_t size)
 	name[0] = '\0';
 	for (unsigned i = 0; i < point && used + 16 < size; i++)
 		if (is_preemption(&choices[i]) || (choices[i].current == SCHEDULE_THREADS_MAX && i > 0))
-			used += (size_t)snprintf(name + used, size - used, "%s%u>%u", used > 0 ? "," : "", i, choices[i].chosen);
+			used += (size_t)snprintf(name + used, size - used, "%s%u>%u", used > 0 ? "," : "", i,
+						 choices[i].chosen);
 	if (point > 0 && choices[0].chosen != 0)
 		snprintf(name + used, size - used, "%s0>%u", used > 0 ? "," : "", choices[0].chosen);
 }

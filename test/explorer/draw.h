@@ -27,7 +27,9 @@ static inline void draw_init(struct draw *draw, uint64_t seed)
 /* 0 to limit - 1. */
 static inline uint64_t draw_below(struct draw *draw, uint64_t limit)
 {
-	return (uint64_t)((__extension__ (unsigned __int128)draw_u64(draw)) * limit >> 64);
+	__extension__ typedef unsigned __int128 wide;
+
+	return (uint64_t)((wide)draw_u64(draw) * limit >> 64);
 }
 
 #endif

@@ -13,7 +13,8 @@
 
 struct explore_options {
 	bool pct, random, dfs, park;
-	uint64_t schedules; /* by pct and random together; of dfs about so many times EXPLORE_DFS_SHARE per place of the keys */
+	/* By pct and random together; by dfs about so many times EXPLORE_DFS_SHARE for each placing of the keys. */
+	uint64_t schedules;
 	uint64_t seed; /* of the first; the next ones follow */
 	unsigned preemptions; /* of dfs; 0: what is affordable */
 };
@@ -22,7 +23,8 @@ struct explore_options {
 #define EXPLORE_SUMMARY_SIZE 160
 
 /* Write what was done into summary. */
-void explore(const struct scenario *scenario, const struct explore_options *options, char summary[EXPLORE_SUMMARY_SIZE]);
+void explore(const struct scenario *scenario, const struct explore_options *options,
+	     char summary[EXPLORE_SUMMARY_SIZE]);
 
 /* One run by its name, with a trace. False: the name cannot be read. */
 bool explore_replay(const struct scenario *scenario, const char *name);

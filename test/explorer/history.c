@@ -7,10 +7,12 @@
 
 const char *verb_name(enum verb verb)
 {
+	/* clang-format off */
 	static const char *const names[VERBS] = {
 		"put",	 "add",	 "replace", "cas",	  "delete",	  "delete_if", "find",
 		"clear", "grow", "shrink",  "begin_grow", "begin_shrink", "reclaim", "any", "resize",
 	};
+	/* clang-format on */
 
 	return names[verb];
 }

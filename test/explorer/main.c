@@ -90,11 +90,15 @@ static int replay(const char *name, const char *schedule)
 int main(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "scenario", required_argument, NULL, 's' },  { "mode", required_argument, NULL, 'm' },
-		{ "schedules", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 'e' },
-		{ "replay", required_argument, NULL, 'r' },    { "jobs", required_argument, NULL, 'j' },
+		{ "scenario", required_argument, NULL, 's' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "schedules", required_argument, NULL, 'n' },
+		{ "seed", required_argument, NULL, 'e' },
+		{ "replay", required_argument, NULL, 'r' },
+		{ "jobs", required_argument, NULL, 'j' },
 		{ "preemptions", required_argument, NULL, 'p' },
-		{ "verbose", no_argument, NULL, 'v' },	       { "help", no_argument, NULL, 'h' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	struct explore_options options = { true, true, true, true, .schedules = 5000, .seed = 1 };

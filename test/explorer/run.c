@@ -15,7 +15,8 @@
 
 static const struct scenario *scenario;
 static struct draw choices; /* of the run */
-static struct event before[CALLS_MAX], resolved_script[SCHEDULE_THREADS_MAX][CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
+static struct event before[CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
+static struct event resolved_script[SCHEDULE_THREADS_MAX][CALLS_MAX]; /* of the run */
 static unsigned before_count, script_count[SCHEDULE_THREADS_MAX], thread_count;
 
 /* Of the run that is under way. */
@@ -45,7 +46,8 @@ void run_prepare(const struct scenario *of)
 	before_count = scenario_parse(of->before, before, 0, CALLS_MAX);
 	thread_count = 0;
 	while (thread_count < SCHEDULE_THREADS_MAX && of->thread[thread_count] != NULL) {
-		script_count[thread_count] = scenario_parse(of->thread[thread_count], script[thread_count], 0, CALLS_MAX);
+		script_count[thread_count] =
+			scenario_parse(of->thread[thread_count], script[thread_count], 0, CALLS_MAX);
 		thread_count++;
 	}
 	report_on_failure(print_history);

@@ -50,77 +50,77 @@ static void traced(const char *operation, const volatile void *p, uint64_t old, 
 		report_step("thread %d %-8s %-28s %#18lx %20s %s", schedule_self(), operation, arena_name(p), old, "",
 			    report_place(pc));
 	else
-		report_step("thread %d %-8s %-28s %#18lx %#20lx %s", schedule_self(), operation, arena_name(p), old, new,
-			    report_place(pc));
+		report_step("thread %d %-8s %-28s %#18lx %#20lx %s", schedule_self(), operation, arena_name(p), old,
+			    new, report_place(pc));
 }
 
-#define DEFINE_FETCH(bits, name, expression)                                                                             \
-	atomic_a##bits __tsan_atomic##bits##_##name(volatile atomic_a##bits *p, atomic_a##bits v, int order)              \
-	{                                                                                                                \
-		atomic_a##bits old;                                                                                      \
-		(void)order;                                                                                             \
-		before_atomic(p, sizeof *p, true, CALLER);                                                               \
-		old = *p;                                                                                                \
-		*p = (atomic_a##bits)(expression);                                                                       \
-		traced(#name, p, (uint64_t)old, (uint64_t)*p, CALLER);                                                   \
-		return old;                                                                                              \
+#define DEFINE_FETCH(bits, name, expression)                                                                 \
+	atomic_a##bits __tsan_atomic##bits##_##name(volatile atomic_a##bits *p, atomic_a##bits v, int order) \
+	{                                                                                                    \
+		atomic_a##bits old;                                                                          \
+		(void)order;                                                                                 \
+		before_atomic(p, sizeof *p, true, CALLER);                                                   \
+		old = *p;                                                                                    \
+		*p = (atomic_a##bits)(expression);                                                           \
+		traced(#name, p, (uint64_t)old, (uint64_t)*p, CALLER);                                       \
+		return old;                                                                                  \
 	}
 
-#define DEFINE_COMPARE(bits, name, may_fail)                                                                             \
-	int __tsan_atomic##bits##_compare_exchange_##name(volatile atomic_a##bits *p, atomic_a##bits *expected,           \
-							  atomic_a##bits desired, int order, int order_failed)           \
-	{                                                                                                                \
-		atomic_a##bits old;                                                                                      \
-		(void)order, (void)order_failed;                                                                         \
-		before_atomic(p, sizeof *p, true, CALLER);                                                               \
-		old = *p;                                                                                                \
-		if (old == *expected && !((may_fail) && schedule_spurious())) {                                          \
-			*p = desired;                                                                                    \
-			traced("cas", p, (uint64_t)old, (uint64_t)desired, CALLER);                                      \
-			return 1;                                                                                        \
-		}                                                                                                        \
-		*expected = old;                                                                                         \
-		traced("cas no", p, (uint64_t)old, (uint64_t)desired, CALLER);                                           \
-		return 0;                                                                                                \
+#define DEFINE_COMPARE(bits, name, may_fail)                                                                    \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile atomic_a##bits *p, atomic_a##bits *expected, \
+							  atomic_a##bits desired, int order, int order_failed)  \
+	{                                                                                                       \
+		atomic_a##bits old;                                                                             \
+		(void)order, (void)order_failed;                                                                \
+		before_atomic(p, sizeof *p, true, CALLER);                                                      \
+		old = *p;                                                                                       \
+		if (old == *expected && !((may_fail) && schedule_spurious())) {                                 \
+			*p = desired;                                                                           \
+			traced("cas", p, (uint64_t)old, (uint64_t)desired, CALLER);                             \
+			return 1;                                                                               \
+		}                                                                                               \
+		*expected = old;                                                                                \
+		traced("cas no", p, (uint64_t)old, (uint64_t)desired, CALLER);                                  \
+		return 0;                                                                                       \
 	}
 
-#define DEFINE_ATOMICS(bits)                                                                                             \
-	atomic_a##bits __tsan_atomic##bits##_load(const volatile atomic_a##bits *p, int order)                            \
-	{                                                                                                                \
-		atomic_a##bits v;                                                                                        \
-		(void)order;                                                                                             \
-		before_atomic(p, sizeof *p, false, CALLER);                                                              \
-		v = *p;                                                                                                  \
-		traced("load", p, (uint64_t)v, (uint64_t)v, CALLER);                                                     \
-		return v;                                                                                                \
-	}                                                                                                                \
-	void __tsan_atomic##bits##_store(volatile atomic_a##bits *p, atomic_a##bits v, int order)                         \
-	{                                                                                                                \
-		(void)order;                                                                                             \
-		before_atomic(p, sizeof *p, true, CALLER);                                                               \
-		traced("store", p, (uint64_t)*p, (uint64_t)v, CALLER);                                                   \
-		*p = v;                                                                                                  \
-	}                                                                                                                \
-	DEFINE_FETCH(bits, exchange, v)                                                                                  \
-	DEFINE_FETCH(bits, fetch_add, old + v)                                                                           \
-	DEFINE_FETCH(bits, fetch_sub, old - v)                                                                           \
-	DEFINE_FETCH(bits, fetch_and, old & v)                                                                           \
-	DEFINE_FETCH(bits, fetch_or, old | v)                                                                            \
-	DEFINE_FETCH(bits, fetch_xor, old ^ v)                                                                           \
-	DEFINE_FETCH(bits, fetch_nand, ~(old & v))                                                                       \
-	DEFINE_COMPARE(bits, strong, false)                                                                              \
-	DEFINE_COMPARE(bits, weak, true)                                                                                 \
-	atomic_a##bits __tsan_atomic##bits##_compare_exchange_val(volatile atomic_a##bits *p, atomic_a##bits expected,    \
-								  atomic_a##bits desired, int order, int order_failed)   \
-	{                                                                                                                \
-		atomic_a##bits old;                                                                                      \
-		(void)order, (void)order_failed;                                                                         \
-		before_atomic(p, sizeof *p, true, CALLER);                                                               \
-		old = *p;                                                                                                \
-		if (old == expected)                                                                                     \
-			*p = desired;                                                                                    \
-		traced(old == expected ? "cas" : "cas no", p, (uint64_t)old, (uint64_t)desired, CALLER);                 \
-		return old;                                                                                              \
+#define DEFINE_ATOMICS(bits)                                                                                           \
+	atomic_a##bits __tsan_atomic##bits##_load(const volatile atomic_a##bits *p, int order)                         \
+	{                                                                                                              \
+		atomic_a##bits v;                                                                                      \
+		(void)order;                                                                                           \
+		before_atomic(p, sizeof *p, false, CALLER);                                                            \
+		v = *p;                                                                                                \
+		traced("load", p, (uint64_t)v, (uint64_t)v, CALLER);                                                   \
+		return v;                                                                                              \
+	}                                                                                                              \
+	void __tsan_atomic##bits##_store(volatile atomic_a##bits *p, atomic_a##bits v, int order)                      \
+	{                                                                                                              \
+		(void)order;                                                                                           \
+		before_atomic(p, sizeof *p, true, CALLER);                                                             \
+		traced("store", p, (uint64_t)*p, (uint64_t)v, CALLER);                                                 \
+		*p = v;                                                                                                \
+	}                                                                                                              \
+	DEFINE_FETCH(bits, exchange, v)                                                                                \
+	DEFINE_FETCH(bits, fetch_add, old + v)                                                                         \
+	DEFINE_FETCH(bits, fetch_sub, old - v)                                                                         \
+	DEFINE_FETCH(bits, fetch_and, old &v)                                                                          \
+	DEFINE_FETCH(bits, fetch_or, old | v)                                                                          \
+	DEFINE_FETCH(bits, fetch_xor, old ^ v)                                                                         \
+	DEFINE_FETCH(bits, fetch_nand, ~(old & v))                                                                     \
+	DEFINE_COMPARE(bits, strong, false)                                                                            \
+	DEFINE_COMPARE(bits, weak, true)                                                                               \
+	atomic_a##bits __tsan_atomic##bits##_compare_exchange_val(volatile atomic_a##bits *p, atomic_a##bits expected, \
+								  atomic_a##bits desired, int order, int order_failed) \
+	{                                                                                                              \
+		atomic_a##bits old;                                                                                    \
+		(void)order, (void)order_failed;                                                                       \
+		before_atomic(p, sizeof *p, true, CALLER);                                                             \
+		old = *p;                                                                                              \
+		if (old == expected)                                                                                   \
+			*p = desired;                                                                                  \
+		traced(old == expected ? "cas" : "cas no", p, (uint64_t)old, (uint64_t)desired, CALLER);               \
+		return old;                                                                                            \
 	}
 
 DEFINE_ATOMICS(8)
@@ -139,9 +139,9 @@ void __tsan_atomic_signal_fence(int order)
 	(void)order;
 }
 
-#define DEFINE_PLAIN(name, size, store)                \
-	void __tsan_##name(const volatile void *p)     \
-	{                                              \
+#define DEFINE_PLAIN(name, size, store)                   \
+	void __tsan_##name(const volatile void *p)        \
+	{                                                 \
 		before_plain(p, (size), (store), CALLER); \
 	}
 

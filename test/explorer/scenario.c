@@ -11,6 +11,7 @@
 #define RECLAIMS SCENARIO_RECLAIMS
 #define PLANTED SCENARIO_PLANTED
 
+/* clang-format off */
 const struct scenario scenarios[] = {
 	/* ---- two writers, one bucket */
 	{ "insert-insert", PLAIN, &subject_map, 1, "", { "put a; find a", "put a; find a" } },
@@ -31,6 +32,8 @@ const struct scenario scenarios[] = {
 	{ "cross-finds", PLAIN, &subject_map, 1, "", { "put a; find b", "put b; find a" } },
 	{ "churn", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put a; delete a", "delete b; put a; put b", "find a; find b; find a" } },
 	{ "clear-put", PLAIN, &subject_map, 1, "put a; put b; put c", { "clear", "put a; put d", "find a; delete b" } },
+	{ "long-chain", PLAIN, &subject_map, 1, "put a; put b; put c; put d; put e; put f", { "put g; find a", "put h; find g" } },
+	{ "long-chain-delete", PLAIN, &subject_map, 1, "put a; put b; put c; put d; put e; put f", { "put g; put h", "delete a; put a", "grow; find h" } },
 	{ "reclaimer", RECLAIMS, &subject_map, 1, "put a; put b", { "delete a; put a", "find a; put b; find a", "reclaim; reclaim" } },
 	{ "reclaimer-helped", RECLAIMS, &subject_map, 1, "put a; put b", { "delete a; put a; put a; put a", "put b; delete b; put b; put b", "reclaim; reclaim" } },
 	{ "reclaimer-helped-late", RECLAIMS, &subject_map, 1, "put a; put b; put a; put a; put b; put b; put a; put b; put a", { "put a; delete a", "put b; find b", "reclaim; reclaim", "find a; put b" } },
@@ -106,6 +109,8 @@ const struct scenario scenarios[] = {
 	{ "toy-weak", PLANTED, &subject_toy, 6, "", { "put a", "find a" } },
 	{ "toy-leak", PLANTED, &subject_toy, 7, "put a", { "put a", "put a" } },
 };
+/* clang-format on */
+
 const unsigned scenario_count = sizeof scenarios / sizeof scenarios[0];
 
 const struct scenario *scenario_named(const char *name)

@@ -82,7 +82,8 @@ static void hand_over(bool yield)
 		view.current = self;
 	next = strategy->pick(&view);
 	if (next >= thread_count || (view.runnable & 1u << next) == 0)
-		report_failure("the strategy chose thread %u, which cannot run (another program or another scenario?)", next);
+		report_failure("the strategy chose thread %u, which cannot run (another program or another scenario?)",
+			       next);
 	go_to((int)next);
 }
 

@@ -175,7 +175,8 @@ static void find(struct event *event, const struct content *key)
 		/* It stays as it is while others go on. */
 		schedule_point();
 		arena_check(entry, sizeof *entry, false, __builtin_return_address(0));
-		if (rcumap_entry_key_size(entry) != key->size || memcmp(rcumap_entry_key(entry), key->bytes, key->size) != 0)
+		if (rcumap_entry_key_size(entry) != key->size ||
+		    memcmp(rcumap_entry_key(entry), key->bytes, key->size) != 0)
 			report_failure("find returned an entry of another key");
 		event->found = content_value(event->key, rcumap_entry_value(entry), rcumap_entry_value_size(entry));
 		event->version = rcumap_entry_version(entry);
@@ -234,7 +235,8 @@ static void apply_to_key(struct event *event, uint64_t expected)
 		event->rc = rcumap_replace(map, key.bytes, key.size, value.bytes, value.size, &version);
 		break;
 	case VERB_COMPARE_AND_SWAP:
-		event->rc = rcumap_compare_and_swap(map, key.bytes, key.size, expected, value.bytes, value.size, &version);
+		event->rc =
+			rcumap_compare_and_swap(map, key.bytes, key.size, expected, value.bytes, value.size, &version);
 		break;
 	case VERB_DELETE:
 		event->rc = rcumap_delete(map, key.bytes, key.size);

@@ -151,7 +151,7 @@ static int store(struct event *event)
 	return 0;
 }
 
-static int delete(const struct event *event)
+static int remove_held(const struct event *event)
 {
 	if (held[event->key] == NULL)
 		return -ENOENT;
@@ -174,7 +174,7 @@ static void apply(struct event *event, uint64_t expected)
 		event->version = held_version[event->key];
 		break;
 	case VERB_DELETE:
-		event->rc = delete(event);
+		event->rc = remove_held(event);
 		break;
 	default:
 		event->rc = store(event);

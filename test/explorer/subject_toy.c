@@ -66,7 +66,8 @@ static void apply(struct event *event, uint64_t expected)
 	if (event->verb == VERB_FIND) {
 		event->found = toy_find(event->key, &event->version);
 	} else {
-		bool was_present = toy_store(event->key, event->verb == VERB_DELETE ? 0 : event->value, &event->version);
+		bool was_present =
+			toy_store(event->key, event->verb == VERB_DELETE ? 0 : event->value, &event->version);
 
 		event->rc = event->verb == VERB_DELETE && !was_present ? -ENOENT : 0;
 	}

@@ -61,7 +61,8 @@ static void print_output(FILE *output)
 /* The line of a scenario that has ended; true if it ended as it should. */
 static bool conclude(struct worker *worker, int status, unsigned number, bool verbose)
 {
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0, planted = worker->scenario->kind == SCENARIO_PLANTED, ok = clean != planted;
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	     planted = worker->scenario->kind == SCENARIO_PLANTED, ok = clean != planted;
 	struct timespec now;
 	double seconds;
 

@@ -102,8 +102,10 @@ bool toy_store(unsigned key, unsigned value, uint64_t *version)
 	bool was_present;
 
 	*version = atomic_fetch_add(&versions, 1) + 1;
-	while (bug == TOY_LOCK && atomic_exchange(&lock, 1) != 0);
-	while (!try_store(key, value, *version, &was_present));
+	while (bug == TOY_LOCK && atomic_exchange(&lock, 1) != 0)
+		;
+	while (!try_store(key, value, *version, &was_present))
+		;
 	if (bug == TOY_LOCK)
 		atomic_store(&lock, 0);
 	return was_present;
