@@ -80,8 +80,8 @@ static void write_keys(struct actor *me)
 			actor_turn(me);
 			actor_breathe(me, me->run->map);
 		}
-		/* relaxed: a statistic. */
-		atomic_fetch_add_explicit(&resize->cycles, go_on, memory_order_relaxed);
+		/* A cycle that the round's end cut short does not count. relaxed: a statistic. */
+		atomic_fetch_add_explicit(&resize->cycles, go_on && key >= STAY + COME, memory_order_relaxed);
 		go_on = go_on && meet(resize, me, &meetings);
 	}
 }
