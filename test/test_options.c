@@ -74,10 +74,15 @@ static void sizes(void)
 	is_accepted(&later.options, "what lies behind the size is not looked at");
 
 	if (large) {
-		large->size = 1 << 20;
-		is_accepted(large, "a megabyte of zeros");
-		((unsigned char *)large)[(1 << 20) - 1] = 1;
-		is_refused(large, -E2BIG, "a megabyte that ends with a one");
+		large->size = 4096;
+		is_accepted(large, "the largest size, of zeros");
+		((unsigned char *)large)[4095] = 1;
+		is_refused(large, -E2BIG, "the largest size, ending with a one");
+		((unsigned char *)large)[4095] = 0;
+		large->size = 4097;
+		is_refused(large, -E2BIG, "a size that no version has");
+		large->size = SIZE_MAX;
+		is_refused(large, -E2BIG, "a size that is none: what lies behind the struct is not looked at");
 	}
 	free(large);
 }

@@ -43,7 +43,7 @@ void map_assert_alive(const struct rcumap *map)
 {
 	for (unsigned i = 0; i < DESTROYED_KEPT; i++)
 		if (atomic_load_explicit(&destroyed[i], memory_order_relaxed) == map) {
-			assert(!"a map was used after rcumap_destroy()");
+			assert(false && "a map was used after rcumap_destroy()");
 			abort();
 		}
 }

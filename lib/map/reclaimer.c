@@ -215,7 +215,7 @@ static bool work_waits(const struct rcumap *map)
 {
 	struct reclaimer *reclaimer = (struct reclaimer *)&map->reclaimer;
 
-	/* seq_cst: between wake_value() and wake_wait() (ground/wake.h) */
+	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and wake_signal(). */
 	return retire_pending(&map->retire) ||
 	       atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
 	       slab_has_spent(&map->memory.slab);
