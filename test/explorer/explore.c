@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Seeds with which the scenario's open choices (where keys lie) are tried under parking, depth-first, and at random. */
-#define PARK_PLACES 16u
+#define PARK_PLACES 8u
 #define DFS_PLACES 4u
 #define DFS_PREEMPTIONS_MAX 3u
 
