@@ -10,13 +10,25 @@
 /* Groups per turn: short enough that a batch whose grace period has ended does not wait long, and a section stays short. */
 #define SWEEP_GROUPS 1024u
 /* Blocks (of some five hundred entries) per turn, likewise. */
+#ifdef RCUMAP_DEBUG
+#define GIVE_BLOCKS 1u
+#else
 #define GIVE_BLOCKS 64u
+#endif
 /* Groups per urgent turn of a writer: his bounded share. */
 #define SWEEP_GROUPS_URGENT 8u
 /* Blocks that are ready to be given back when writers begin to help; and what a writer then gives
  * back for each block that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
+#ifdef RCUMAP_DEBUG
+#define HELP_BLOCKS_MIN 1u
+#else
 #define HELP_BLOCKS_MIN 32u
+#endif
 #define HELP_BLOCKS 2u
+/* Blocks that await their grace period or the reclaimer when a writer gives up the processor after each block that he fills. With more
+ * writers than processors most of those who wait for one are inside their sections, and a grace period takes many turns of the
+ * scheduler; those who yield are outside. */
+#define YIELD_BLOCKS_MIN 64u
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
 /* After meeting a writer who helps: when to look again. */
@@ -198,16 +210,17 @@ static bool give_block(struct rcumap *map, struct slab_freer *freer)
 	return result > 0;
 }
 
-void reclaimer_help(struct rcumap *map)
+bool reclaimer_help(struct rcumap *map)
 {
-	struct slab_freer freer = { 0 };
+	if (retire_unreclaimed(&map->retire) >= HELP_BLOCKS_MIN) {
+		struct slab_freer freer = { 0 };
 
-	if (retire_unreclaimed(&map->retire) < HELP_BLOCKS_MIN)
-		return;
-	for (unsigned i = 0; i < HELP_BLOCKS; i++)
-		if (!give_block(map, &freer))
-			break;
-	slab_flush(&map->memory.slab, &freer);
+		for (unsigned i = 0; i < HELP_BLOCKS; i++)
+			if (!give_block(map, &freer))
+				break;
+		slab_flush(&map->memory.slab, &freer);
+	}
+	return retire_blocks(&map->retire) >= YIELD_BLOCKS_MIN;
 }
 
 /* Is there anything that a batch would take? */

@@ -26,9 +26,9 @@ void reclaimer_stop(struct rcumap *map);
  */
 int reclaimer_grow_urgently(struct rcumap *map, const struct table *table);
 
-/* A writer who has filled a block of retired entries: give back others in return, if the reclaimer is late. Bounded work.
- * Inside a read section. Lock-free. */
-void reclaimer_help(struct rcumap *map);
+/* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded work. True: garbage
+ * piles up all the same, and the writer should yield when he has left his section. Lock-free. */
+bool reclaimer_help(struct rcumap *map);
 
 /*
  * The parts of a turn, for the thread, and for tests that have none, one caller at a time:

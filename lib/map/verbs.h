@@ -14,7 +14,7 @@ struct verbs {
 	int (*get)(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 		   size_t *value_size, uint64_t *version);
 	int (*store)(struct rcumap *map, struct write_store *store);
-	int (*remove)(struct rcumap *map, const struct write_remove *remove);
+	int (*remove)(struct rcumap *map, struct write_remove *remove);
 };
 
 extern const struct verbs verbs_bp, verbs_memb, verbs_qsbr;

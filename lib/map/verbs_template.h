@@ -2,6 +2,7 @@
 /* Included once by each verbs_<flavor>.c, which defines SECTION_LOCK, SECTION_UNLOCK and VERBS. */
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "map/read.h"
@@ -38,16 +39,20 @@ static int store(struct rcumap *map, struct write_store *what)
 	int result = write_store(map, what);
 
 	SECTION_UNLOCK();
+	if (what->yield)
+		sched_yield();
 	return result;
 }
 
-static int remove_key(struct rcumap *map, const struct write_remove *what)
+static int remove_key(struct rcumap *map, struct write_remove *what)
 {
 	SECTION_LOCK();
 
 	int result = write_remove(map, what);
 
 	SECTION_UNLOCK();
+	if (what->yield)
+		sched_yield();
 	return result;
 }
 

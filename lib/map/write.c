@@ -19,6 +19,7 @@ struct attempt {
 	retire_cell *cell; /* reserved, not filled */
 	bool wake; /* the reclaimer, at the end */
 	bool help; /* the reclaimer, at the end */
+	bool yield; /* after the section */
 	unsigned failures; /* exchanges lost in a row */
 };
 
@@ -45,7 +46,7 @@ static int end(struct attempt *attempt, int result)
 	if (attempt->wake)
 		wake_signal(&attempt->map->reclaimer.wake);
 	if (attempt->help)
-		reclaimer_help(attempt->map);
+		attempt->yield = reclaimer_help(attempt->map);
 	return result;
 }
 
@@ -230,10 +231,12 @@ int write_store(struct rcumap *map, struct write_store *store)
 		result = view.entry ? store_over(&attempt, table, &view, store) :
 				      store_new(&attempt, table, &view, store);
 	} while (result > 0);
-	return end(&attempt, result);
+	result = end(&attempt, result);
+	store->yield = attempt.yield;
+	return result;
 }
 
-int write_remove(struct rcumap *map, const struct write_remove *remove)
+int write_remove(struct rcumap *map, struct write_remove *remove)
 {
 	struct attempt attempt = begin(map, remove->key, remove->key_size);
 	int result;
@@ -265,7 +268,9 @@ int write_remove(struct rcumap *map, const struct write_remove *remove)
 		}
 		back_off(&attempt);
 	}
-	return end(&attempt, result);
+	result = end(&attempt, result);
+	remove->yield = attempt.yield;
+	return result;
 }
 
 /* Remove what stands in one slot. 1: it is frozen, route again. */
@@ -327,7 +332,7 @@ static int store(struct rcumap *map, struct write_store what, uint64_t *version)
 	return result;
 }
 
-static int remove_key(struct rcumap *map, const struct write_remove *what)
+static int remove_key(struct rcumap *map, struct write_remove *what)
 {
 	if (!map || !read_key_valid(what->key, what->key_size))
 		return -EINVAL;
@@ -338,34 +343,34 @@ static int remove_key(struct rcumap *map, const struct write_remove *what)
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_ALWAYS, 0, 0 }, version);
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_ALWAYS, 0, 0, false }, version);
 }
 
 int rcumap_add(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_ABSENT, 0, 0 }, version);
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_ABSENT, 0, 0, false }, version);
 }
 
 int rcumap_replace(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 		   uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_PRESENT, 0, 0 }, version);
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_PRESENT, 0, 0, false }, version);
 }
 
 int rcumap_compare_and_swap(struct rcumap *map, const void *key, size_t key_size, uint64_t expected,
 			    const void *value, size_t value_size, uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_VERSION, expected, 0 },
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_VERSION, expected, 0, false },
 		     version);
 }
 
 int rcumap_delete(struct rcumap *map, const void *key, size_t key_size)
 {
-	return remove_key(map, &(struct write_remove){ key, key_size, WRITE_ALWAYS, 0 });
+	return remove_key(map, &(struct write_remove){ key, key_size, WRITE_ALWAYS, 0, false });
 }
 
 int rcumap_delete_if(struct rcumap *map, const void *key, size_t key_size, uint64_t expected)
 {
-	return remove_key(map, &(struct write_remove){ key, key_size, WRITE_IF_VERSION, expected });
+	return remove_key(map, &(struct write_remove){ key, key_size, WRITE_IF_VERSION, expected, false });
 }

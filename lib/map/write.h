@@ -23,6 +23,7 @@ struct write_store {
 	enum write_condition condition;
 	uint64_t expected; /* with WRITE_IF_VERSION */
 	uint64_t version; /* out, on success */
+	bool yield; /* out: garbage piles up, sched_yield() after the section */
 };
 
 struct write_remove {
@@ -30,11 +31,12 @@ struct write_remove {
 	size_t key_size;
 	enum write_condition condition; /* WRITE_ALWAYS or WRITE_IF_VERSION */
 	uint64_t expected;
+	bool yield; /* as above */
 };
 
 /* Arguments are valid. Results as of rcumap_put(), _add() and so on. */
 int write_store(struct rcumap *map, struct write_store *store);
-int write_remove(struct rcumap *map, const struct write_remove *remove);
+int write_remove(struct rcumap *map, struct write_remove *remove);
 
 /* Remove every entry of the bucket at a position in hash order; *last is set to the last hash that it covers.
  * 0, -ENOMEM, -EFAULT. */

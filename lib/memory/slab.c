@@ -5,12 +5,19 @@
 
 #include "ground/pages.h"
 
-/* A run of blocks: short for small blocks, so that a small map stays small; longer for large ones, so that its header and
- * its odd end are a small share. */
+/* The largest run of blocks: longer for large blocks, so that its header and its odd end are a small share. */
+#ifdef RCUMAP_DEBUG
+#define RUN_BYTES_SMALL 4096u
+#else
 #define RUN_BYTES_SMALL 16384u
+#endif
 #define RUN_BYTES_LARGE 65536u
 #define RUN_SMALL_MAX 1024u
-#define CHUNK_MIN ((size_t)256 << 10)
+/* A run is at most this part of what its class has already, so that a small map stays small however many stripes are in
+ * use; but of a few blocks. */
+#define RUN_SHARE 32u
+#define RUN_BLOCKS_MIN 3u
+#define CHUNK_MIN ((size_t)64 << 10)
 #define CHUNK_MAX ((size_t)8 << 20)
 /* A new chunk is at most this part of what the slab has already: what is mapped ahead stays a small share. */
 #define CHUNK_SHARE 8u
@@ -112,13 +119,14 @@ void slab_fini(struct slab *slab)
 	}
 }
 
-static size_t next_chunk_size(const struct slab *slab)
+/* At least so that `bytes` fit behind the header. */
+static size_t next_chunk_size(const struct slab *slab, size_t bytes)
 {
 	/* relaxed: a hint of how large the slab is */
 	size_t share = atomic_load_explicit(&slab->bytes, memory_order_relaxed) / CHUNK_SHARE;
 	size_t size = CHUNK_MIN;
 
-	while (size < share && size < CHUNK_MAX)
+	while ((size < share && size < CHUNK_MAX) || size < bytes + CHUNK_HEADER)
 		size *= 2;
 	return size;
 }
@@ -139,7 +147,7 @@ static char *carve(struct slab *slab, size_t bytes)
 				return (char *)chunk + at;
 		}
 
-		size_t size = next_chunk_size(slab);
+		size_t size = next_chunk_size(slab, bytes);
 		struct chunk *fresh = pages_map(size);
 
 		if (!fresh)
@@ -156,19 +164,35 @@ static char *carve(struct slab *slab, size_t bytes)
 	}
 }
 
+/* Blocks in the next run of a class. */
+static uint32_t next_run_blocks(const struct slab_class *class)
+{
+	/* relaxed: a hint of how large the class is */
+	uint64_t share = atomic_load_explicit(&((struct slab_class *)class)->carved, memory_order_relaxed) / RUN_SHARE;
+	uint64_t blocks = share / class->block_size;
+
+	if (blocks < RUN_BLOCKS_MIN)
+		blocks = RUN_BLOCKS_MIN;
+	return blocks < class->run_blocks ? (uint32_t)blocks : class->run_blocks;
+}
+
 static struct magazine *fresh_run(struct slab *slab, unsigned c)
 {
-	const struct slab_class *class = &slab->class[c];
-	char *run = carve(slab, class->run_bytes);
+	struct slab_class *class = &slab->class[c];
+	uint32_t blocks = next_run_blocks(class);
+	/* Runs follow each other: whole lines each. */
+	size_t bytes = (RUN_HEADER + (size_t)blocks * class->block_size + RUN_HEADER - 1) & ~(size_t)(RUN_HEADER - 1);
+	char *run = carve(slab, bytes);
 
 	if (!run)
 		return NULL;
+	atomic_fetch_add_explicit(&class->carved, bytes, memory_order_relaxed); /* a hint */
 
 	struct magazine *m = (struct magazine *)run;
 
 	atomic_init(&m->next, NULL);
 	atomic_init(&m->taken, 0);
-	m->count = class->run_blocks;
+	m->count = blocks;
 	m->class = c;
 	m->capacity = 0;
 	m->run = run + RUN_HEADER;

@@ -43,8 +43,9 @@ struct slab_class {
 	_Atomic(struct magazine *) depot;
 	_Atomic(struct discarded *) discarded;
 	uint32_t block_size;
-	uint32_t run_bytes;
-	uint32_t run_blocks; /* blocks in a run */
+	uint32_t run_bytes; /* of the largest run */
+	uint32_t run_blocks; /* blocks in it */
+	_Atomic uint64_t carved; /* bytes in runs so far */
 };
 
 struct slab {

@@ -37,8 +37,12 @@
 #endif
 #define TABLE_BITS_MAX 38u
 
-/* Bits of the tag below the index, at least. At 12 one slot in 4096 matches for nothing. */
+/* Bits of the tag below the index, at least. At 12 one slot in 4096 matches for nothing. Debug builds take new tags often. */
+#ifdef RCUMAP_DEBUG
+#define TABLE_TAG_FRESH 15u
+#else
 #define TABLE_TAG_FRESH 12u
+#endif
 
 struct table {
 	struct line *lines;

@@ -76,6 +76,7 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 							    memory_order_acquire)) {
 			if (block)
 				push_full(retire, block);
+			atomic_fetch_add_explicit(&retire->blocks, 1, memory_order_relaxed); /* a hint */
 			*cell = &fresh->cell[0];
 			return 1;
 		}
@@ -211,6 +212,12 @@ uint64_t retire_unreclaimed(const struct retire *retire)
 	return atomic_load_explicit(&((struct retire *)retire)->unreclaimed, memory_order_acquire);
 }
 
+uint64_t retire_blocks(const struct retire *retire)
+{
+	/* relaxed: a hint */
+	return atomic_load_explicit(&((struct retire *)retire)->blocks, memory_order_relaxed);
+}
+
 static struct retire_block *pop_ready(struct retire *retire)
 {
 	if (!lock_ready(retire))
@@ -244,6 +251,7 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 			reclaim(ctx, unlinked);
 	}
 	memory_free(memory, freer, block, sizeof *block);
+	atomic_fetch_sub_explicit(&retire->blocks, 1, memory_order_relaxed); /* a hint */
 	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
 	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
 }

@@ -37,6 +37,7 @@ struct retire {
 	_Atomic bool popping; /* guards `ready` */
 	struct retire_block *ready;
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
+	_Atomic uint64_t blocks; /* all that there are */
 	struct retire_block *waiting; /* the reclaimer's: closed, with cells that were not filled when it looked */
 };
 
@@ -65,6 +66,9 @@ bool retire_ready(struct retire *retire, struct retire_batch *batch);
 
 /* Blocks that are ready or being emptied. Wait-free. */
 uint64_t retire_unreclaimed(const struct retire *retire);
+
+/* Blocks that writers have begun and nobody has emptied yet. Wait-free. */
+uint64_t retire_blocks(const struct retire *retire);
 
 /* Take a ready block, call `reclaim` for each pointer in it, and free it. 0: none is ready, or somebody else is popping one; 1: done;
  * 2: done, and it was the last one that was not reclaimed. */
