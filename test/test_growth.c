@@ -42,11 +42,11 @@ static void read_all_along(struct team_member *me)
 
 static bool is_small_again(void *ctx)
 {
-	struct context *c = ctx;
+	const struct context *c = ctx;
 	struct rcumap_stats s = fixture_stats(c->map);
 
-	/* A hundredth of what it had to hold is in it now. */
-	return s.table_slots <= c->keys / 8;
+	/* It shrinks as long as it is less than a tenth full. */
+	return s.table_slots <= PINNED * 10;
 }
 
 static struct team *start_readers(struct context *c, unsigned threads)
