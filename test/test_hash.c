@@ -51,7 +51,7 @@ static void mixing_spreads_every_bit(void)
 			uint64_t changed = hash_mix(n) ^ hash_mix(n ^ UINT64_C(1) << in);
 
 			for (unsigned out = 0; out < 64; out++)
-				flips[in][out] += changed >> out & 1;
+				flips[in][out] += (unsigned)(changed >> out & 1);
 		}
 	for (unsigned in = 0; in < 64; in++)
 		for (unsigned out = 0; out < 64; out++) {

@@ -2,43 +2,8 @@
 /* protocol/table: sizes, tags, and the chain of tables. */
 #include "protocol/table.h"
 
-#include "checked_allocator.h"
-#include "fixture.h"
 #include "protocol/load.h"
-
-/* Tables whose memory is counted. */
-struct chain {
-	struct tables tables;
-	struct memory memory;
-	struct fault_allocator allocator;
-	struct slab_freer freer;
-};
-
-static struct chain *chain_new(unsigned bits)
-{
-	struct chain *chain = aligned_alloc(64, (sizeof *chain + 63) & ~(size_t)63);
-	struct rcumap_allocator user = fault_allocator(&chain->allocator);
-	struct hash hash = { NULL, NULL, 1 };
-
-	memset(chain, 0, sizeof *chain);
-	fault_init(&chain->allocator);
-	memory_init(&chain->memory, &user);
-	if (tables_init(&chain->tables, &chain->memory, &hash, bits) != 0)
-		bail("tables_init");
-	return chain;
-}
-
-/* Frees all tables; true if nothing is left. */
-static bool chain_delete(struct chain *chain)
-{
-	bool settled;
-
-	tables_fini(&chain->tables, &chain->freer);
-	memory_fini(&chain->memory);
-	settled = fault_settled(&chain->allocator);
-	free(chain);
-	return settled;
-}
+#include "table_fixture.h"
 
 /* Begin a table of `bits`, and go on to it at once, as if all had migrated. */
 static struct table *step(struct chain *chain, unsigned bits)
