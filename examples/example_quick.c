@@ -23,7 +23,8 @@ int main(void)
 	rcumap_read_lock(map); /* the entry is valid until the section ends */
 	entry = rcumap_find(map, "colour", 6);
 	if (entry)
-		printf("colour is %.*s\n", (int)rcumap_entry_value_size(entry), (const char *)rcumap_entry_value(entry));
+		printf("colour is %.*s\n", (int)rcumap_entry_value_size(entry),
+		       (const char *)rcumap_entry_value(entry));
 	rcumap_read_unlock(map);
 
 	if (rcumap_get(map, "colour", 6, copy, sizeof copy, &size, NULL) == 0)

@@ -26,7 +26,7 @@
 enum fault_kind {
 	FAULT_NULL,
 	FAULT_MISALIGNED, /* an address that is not aligned as asked */
-	FAULT_HIGH,       /* an aligned address at or above 2^48 */
+	FAULT_HIGH,	  /* an aligned address at or above 2^48 */
 };
 
 /* All relaxed: counters, read when the threads that change them are at rest. */

@@ -212,11 +212,11 @@ static inline int fixture_check(const struct rcumap *map, uint64_t number, uint6
 	entry = rcumap_find(map, key, key_size);
 	if (entry)
 		result = payload_verify(rcumap_entry_value(entry), rcumap_entry_value_size(entry), number, turn) ==
-					 PAYLOAD_OK &&
+						 PAYLOAD_OK &&
 					 rcumap_entry_key_size(entry) == key_size &&
-					 memcmp(rcumap_entry_key(entry), key, key_size) == 0
-				 ? 0
-				 : -EILSEQ;
+					 memcmp(rcumap_entry_key(entry), key, key_size) == 0 ?
+				 0 :
+				 -EILSEQ;
 	rcumap_read_unlock(map);
 	return result;
 }

@@ -285,8 +285,8 @@ static void each_allocation_of_each_operation(rcumap_hash_fn *hash, uint64_t key
 		take_against_all_odds(&s, &step);
 		flavor_quiescent(fixture_flavor);
 	}
-	is_int(s.wrong, 0, "%s, %s, %s: each operation is refused without effect until it succeeds", fixture_name(), who(),
-	       name);
+	is_int(s.wrong, 0, "%s, %s, %s: each operation is refused without effect until it succeeds", fixture_name(),
+	       who(), name);
 	is_int(compare_all(&s), 0, "%s, %s, %s: the map holds what succeeded", fixture_name(), who(), name);
 	diag("refused: put %llu, add %llu, replace %llu, compare_and_swap %llu, delete %llu, delete_if %llu",
 	     (unsigned long long)s.refused[PUT], (unsigned long long)s.refused[ADD],
@@ -381,7 +381,8 @@ static void clear_keeps_the_rest(void)
 	is_int(error, 0, "%s, %s: clear succeeds when it can", fixture_name(), who());
 	is_int(wrong, 0, "%s, %s: before, it leaves entries as they were, or removes them", fixture_name(), who());
 	is_int(rcumap_count(s.map), 0, "%s, %s: after, none is left", fixture_name(), who());
-	ok(refused > 0 || builtin, "%s, %s: it was refused %llu times", fixture_name(), who(), (unsigned long long)refused);
+	ok(refused > 0 || builtin, "%s, %s: it was refused %llu times", fixture_name(), who(),
+	   (unsigned long long)refused);
 	end(&s, "clear");
 }
 
@@ -418,7 +419,8 @@ static void growth_is_made_up_for(void)
 		if (error == 0)
 			break;
 	}
-	is_int(refused >> 32, 0, "%s, %s: reserve is refused cleanly, and granted when asked again", fixture_name(), who());
+	is_int(refused >> 32, 0, "%s, %s: reserve is refused cleanly, and granted when asked again", fixture_name(),
+	       who());
 	ok(refused > 0 && n < 1000, "%s, %s: it was refused %llu times", fixture_name(), who(),
 	   (unsigned long long)refused);
 

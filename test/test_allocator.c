@@ -140,7 +140,8 @@ static void stores_refuse(enum fault_kind kind)
 		ok(fixture_holds(map, "key", 3, "old", 3, version) && fixture_lacks(map, "new", 3) &&
 			   rcumap_count(map) == 1 && stored == 99,
 		   "%s: leaves the map as it was", fixture_name());
-		is_int(atomic_load(&allocator.bad_returned), 1, "%s: the address is given back at once", fixture_name());
+		is_int(atomic_load(&allocator.bad_returned), 1, "%s: the address is given back at once",
+		       fixture_name());
 		is_int(store(map, verb, version, &stored), 0, "%s: and the next attempt succeeds", fixture_name());
 		fixture_destroy(map);
 		ok(fault_settled(&allocator), "%s: every byte is given back", fixture_name());

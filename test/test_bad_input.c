@@ -62,7 +62,8 @@ static void bad_keys_and_maps(struct rcumap *map)
 }
 
 /* The four verbs that store, with the key present, so that none fails for want of it. */
-static void each_store_gives(struct rcumap *map, const void *value, size_t value_size, int error, int or_error, const char *name)
+static void each_store_gives(struct rcumap *map, const void *value, size_t value_size, int error, int or_error,
+			     const char *name)
 {
 	uint64_t version = 0, untouched = 99;
 	int results[4];
@@ -73,7 +74,8 @@ static void each_store_gives(struct rcumap *map, const void *value, size_t value
 	results[2] = rcumap_compare_and_swap(map, "key", 3, version, value, value_size, &untouched);
 	results[3] = rcumap_add(map, "new key", 7, value, value_size, &untouched);
 	for (unsigned i = 0; i < 4; i++)
-		ok(results[i] == error || results[i] == or_error, "%s: store %u, %s (%d)", fixture_name(), i, name, results[i]);
+		ok(results[i] == error || results[i] == or_error, "%s: store %u, %s (%d)", fixture_name(), i, name,
+		   results[i]);
 	is_int(untouched, 99, "%s: no version is written, %s", fixture_name(), name);
 	ok(fixture_holds(map, "key", 3, "old", 3, version) && fixture_lacks(map, "new key", 7),
 	   "%s: the map is unchanged, %s", fixture_name(), name);

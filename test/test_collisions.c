@@ -72,13 +72,14 @@ static void colliding(uint64_t classes_count, uint64_t capacity, const char *nam
 	rcumap_barrier(map);
 	stats = fixture_stats(map);
 	is_int(other, 0, "%s, %s: no error but -EOVERFLOW", fixture_name(), name);
-	ok(refused > 0, "%s, %s: there comes a point at which keys are refused (%llu were stored)", fixture_name(), name,
-	   (unsigned long long)stored);
+	ok(refused > 0, "%s, %s: there comes a point at which keys are refused (%llu were stored)", fixture_name(),
+	   name, (unsigned long long)stored);
 	ok(stored >= 16 * classes_count, "%s, %s: but not before sixteen share a hash", fixture_name(), name);
 	is_int(stats.entries, stored, "%s, %s: those that were stored count", fixture_name(), name);
-	is_int(too_sparse, 0, "%s, %s: the table is not grown below a quarter full (%llu to %llu slots)", fixture_name(),
-	       name, (unsigned long long)slots_first, (unsigned long long)stats.table_slots);
-	ok(stats.memory_bytes < 4000000 + 16 * capacity && atomic_load(&allocator.bytes_peak) < (int64_t)(8000000 + 32 * capacity),
+	is_int(too_sparse, 0, "%s, %s: the table is not grown below a quarter full (%llu to %llu slots)",
+	       fixture_name(), name, (unsigned long long)slots_first, (unsigned long long)stats.table_slots);
+	ok(stats.memory_bytes < 4000000 + 16 * capacity &&
+		   atomic_load(&allocator.bytes_peak) < (int64_t)(8000000 + 32 * capacity),
 	   "%s, %s: memory stays bounded (%llu bytes, at most %lld)", fixture_name(), name,
 	   (unsigned long long)stats.memory_bytes, (long long)atomic_load(&allocator.bytes_peak));
 	keeps_what_it_took(map, taken, name);

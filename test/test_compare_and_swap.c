@@ -37,7 +37,8 @@ static void test(void)
 	       "%s: the same value stored anew is not the same version", fixture_name());
 
 	rcumap_read_lock(map);
-	is_int(rcumap_compare_and_swap(map, "key", 3, rcumap_entry_version(rcumap_find(map, "key", 3)), NULL, 0, &third),
+	is_int(rcumap_compare_and_swap(map, "key", 3, rcumap_entry_version(rcumap_find(map, "key", 3)), NULL, 0,
+				       &third),
 	       0, "%s: with the version of an entry found, inside the caller's section", fixture_name());
 	rcumap_read_unlock(map);
 	ok(fixture_holds(map, "key", 3, "", 0, third), "%s: stores", fixture_name());

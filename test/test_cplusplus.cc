@@ -11,8 +11,9 @@
 #include <vector>
 
 // A read section by scope.
-class ReadSection {
-public:
+class ReadSection
+{
+      public:
 	explicit ReadSection(const rcumap *map) : map_(map)
 	{
 		rcumap_read_lock(map_);
@@ -24,7 +25,7 @@ public:
 	ReadSection(const ReadSection &) = delete;
 	ReadSection &operator=(const ReadSection &) = delete;
 
-private:
+      private:
 	const rcumap *map_;
 };
 

@@ -60,8 +60,8 @@ static void entry_outlives_its_key_until_the_section_ends(struct rcumap *map)
 	ok(second && second != first && rcumap_entry_value_size(second) == 7 &&
 		   memcmp(rcumap_entry_value(second), "second!", 7) == 0,
 	   "%s: the deleted entry is as it was", fixture_name());
-	ok(first && second && rcumap_entry_version(first) != rcumap_entry_version(second),
-	   "%s: their versions differ", fixture_name());
+	ok(first && second && rcumap_entry_version(first) != rcumap_entry_version(second), "%s: their versions differ",
+	   fixture_name());
 	rcumap_read_unlock(map);
 }
 

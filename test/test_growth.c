@@ -7,9 +7,9 @@
 struct context {
 	struct rcumap *map;
 	uint64_t keys;
-	_Atomic uint64_t finds;     /* of all readers */
-	_Atomic uint64_t missed;    /* a pinned key that was not found, or found changed */
-	_Atomic uint64_t torn;      /* another key found with what is not its value */
+	_Atomic uint64_t finds;	 /* of all readers */
+	_Atomic uint64_t missed; /* a pinned key that was not found, or found changed */
+	_Atomic uint64_t torn;	 /* another key found with what is not its value */
 	_Atomic uint64_t writers_done;
 };
 
@@ -51,8 +51,12 @@ static bool is_small_again(void *ctx)
 
 static struct team *start_readers(struct context *c, unsigned threads)
 {
-	struct team_options options = { .threads = threads, .work = read_all_along, .ctx = c, .register_flavor = true,
-					.flavor = fixture_flavor, .watchdog_s = TEST_WATCHDOG_S };
+	struct team_options options = { .threads = threads,
+					.work = read_all_along,
+					.ctx = c,
+					.register_flavor = true,
+					.flavor = fixture_flavor,
+					.watchdog_s = TEST_WATCHDOG_S };
 
 	return team_start(&options);
 }

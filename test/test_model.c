@@ -54,8 +54,8 @@ static uint64_t hash_constant(void *ctx, const void *key, size_t key_size)
 
 struct slot {
 	uint64_t version; /* 0: absent */
-	uint64_t stale;   /* a version that the key had before, or 0 */
-	uint64_t turn;    /* what its payload says */
+	uint64_t stale;	  /* a version that the key had before, or 0 */
+	uint64_t turn;	  /* what its payload says */
 	size_t size;
 };
 
@@ -64,7 +64,7 @@ struct model {
 	struct slot *slots;
 	uint64_t keys, entries;
 	uint64_t inserted, replaced, deleted;
-	uint64_t wrong; /* results that differ from the model's */
+	uint64_t wrong;			    /* results that differ from the model's */
 	uint64_t *versions, versions_count; /* all that were given */
 	bool may_overflow;
 	uint64_t overflows;
@@ -230,8 +230,8 @@ static bool has_shrunk(void *map)
 	return fixture_stats(map).shrunk > 0;
 }
 
-static void run(const struct rcumap_options *given, bool may_overflow, uint64_t keys, uint64_t turns,
-			       uint64_t wave, const char *name)
+static void run(const struct rcumap_options *given, bool may_overflow, uint64_t keys, uint64_t turns, uint64_t wave,
+		const char *name)
 {
 	struct fault_allocator allocator;
 	struct rcumap_options options = *given;
@@ -287,8 +287,9 @@ static void test(void)
 {
 	static const uint64_t few[] = { 1, 2, 3, 7, 16, 64 };
 	const uint64_t turns = fixture_scaled(40000, 4000), many = fixture_scaled(100000, 10000);
-	struct rcumap_options plain = with_hash(NULL), number = with_hash(hash_number), high = with_hash(hash_high_bits),
-			      four = with_hash(hash_four_values), constant = with_hash(hash_constant);
+	struct rcumap_options plain = with_hash(NULL), number = with_hash(hash_number),
+			      high = with_hash(hash_high_bits), four = with_hash(hash_four_values),
+			      constant = with_hash(hash_constant);
 
 	for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
 		run(&plain, false, few[i], turns, 1000, "default hash");

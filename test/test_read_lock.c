@@ -23,7 +23,8 @@ static void lock_direct(const struct rcumap *map)
 
 static void unlock_direct(const struct rcumap *map)
 {
-	static void (*const unlock[])(void) = { rcumap_read_unlock_bp, rcumap_read_unlock_memb, rcumap_read_unlock_qsbr };
+	static void (*const unlock[])(void) = { rcumap_read_unlock_bp, rcumap_read_unlock_memb,
+						rcumap_read_unlock_qsbr };
 
 	(void)map;
 	unlock[fixture_flavor]();
@@ -87,8 +88,7 @@ static void read_while_it_is_deleted(struct team_member *me)
 	sem_post(&c->found);
 	wait_online(&c->deleted);
 	c->gone = rcumap_find(c->map, "key", 3) == NULL;
-	c->valid_after = entry && rcumap_entry_key_size(entry) == 3 &&
-			 memcmp(rcumap_entry_key(entry), "key", 3) == 0 &&
+	c->valid_after = entry && rcumap_entry_key_size(entry) == 3 && memcmp(rcumap_entry_key(entry), "key", 3) == 0 &&
 			 memcmp(rcumap_entry_value(entry), "value", 5) == 0;
 	sem_post(&c->checked);
 	wait_online(&c->leave);
@@ -138,8 +138,11 @@ static void section_holds_the_entry(const struct way *way)
 	sem_init(&c.checked, 0, 0);
 	sem_init(&c.leave, 0, 0);
 	rcumap_put(c.map, "key", 3, "value", 5, NULL);
-	team_options = (struct team_options){ .threads = 1, .work = read_while_it_is_deleted, .ctx = &c,
-					      .register_flavor = true, .flavor = fixture_flavor,
+	team_options = (struct team_options){ .threads = 1,
+					      .work = read_while_it_is_deleted,
+					      .ctx = &c,
+					      .register_flavor = true,
+					      .flavor = fixture_flavor,
 					      .watchdog_s = TEST_WATCHDOG_S };
 	team = team_start(&team_options);
 	fixture_wait(&c.found);

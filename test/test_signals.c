@@ -15,7 +15,7 @@ struct task {
 };
 
 /* All that can be blocked: not SIGKILL, SIGSTOP, nor the two that the C library keeps for itself. */
-#define BLOCKABLE                                                                                                                \
+#define BLOCKABLE \
 	(~0ull & ~(1ull << (SIGKILL - 1)) & ~(1ull << (SIGSTOP - 1)) & ~(1ull << (32 - 1)) & ~(1ull << (33 - 1)))
 
 static void read_task(struct task *task)

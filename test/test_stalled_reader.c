@@ -26,9 +26,10 @@ static void stall(struct team_member *me)
 	sem_post(&c->inside);
 	while (sem_wait(&c->leave) != 0)
 		;
-	c->entry_stayed = entry && payload_verify(rcumap_entry_value(entry), rcumap_entry_value_size(entry), 0, &turn) ==
-					   PAYLOAD_OK &&
-			  turn == 0 && rcumap_find(c->map, key, key_size) == NULL;
+	c->entry_stayed =
+		entry &&
+		payload_verify(rcumap_entry_value(entry), rcumap_entry_value_size(entry), 0, &turn) == PAYLOAD_OK &&
+		turn == 0 && rcumap_find(c->map, key, key_size) == NULL;
 	rcumap_read_unlock(c->map);
 }
 
@@ -44,8 +45,12 @@ static void test(void)
 	struct fault_allocator allocator;
 	struct rcumap_options options;
 	struct context c;
-	struct team_options team_options = { .threads = 1, .work = stall, .ctx = &c, .register_flavor = true,
-					     .flavor = fixture_flavor, .watchdog_s = TEST_WATCHDOG_S };
+	struct team_options team_options = { .threads = 1,
+					     .work = stall,
+					     .ctx = &c,
+					     .register_flavor = true,
+					     .flavor = fixture_flavor,
+					     .watchdog_s = TEST_WATCHDOG_S };
 	const uint64_t capacity = fixture_scaled(4000, 500), keys = 16 * capacity;
 	struct rcumap_stats before, stalled, after;
 	struct team *team;

@@ -57,12 +57,12 @@ static void counts_what_happened(void)
 	for (unsigned i = 0; i < 10; i++)
 		rcumap_put(map, &i, sizeof i, "x", 1, NULL); /* 10 inserted */
 	for (unsigned i = 0; i < 4; i++)
-		rcumap_put(map, &i, sizeof i, "y", 1, &version); /* 4 replaced */
+		rcumap_put(map, &i, sizeof i, "y", 1, &version);				      /* 4 replaced */
 	rcumap_compare_and_swap(map, (unsigned[]){ 3 }, sizeof(unsigned), version, "z", 1, &version); /* 5 */
-	rcumap_replace(map, (unsigned[]){ 9 }, sizeof(unsigned), "z", 1, NULL);                         /* 6 */
-	rcumap_add(map, (unsigned[]){ 10 }, sizeof(unsigned), "z", 1, NULL); /* 11 inserted */
-	rcumap_delete(map, (unsigned[]){ 0 }, sizeof(unsigned));             /* 1 deleted */
-	rcumap_delete_if(map, (unsigned[]){ 3 }, sizeof(unsigned), version); /* 2 */
+	rcumap_replace(map, (unsigned[]){ 9 }, sizeof(unsigned), "z", 1, NULL);			      /* 6 */
+	rcumap_add(map, (unsigned[]){ 10 }, sizeof(unsigned), "z", 1, NULL);			      /* 11 inserted */
+	rcumap_delete(map, (unsigned[]){ 0 }, sizeof(unsigned));				      /* 1 deleted */
+	rcumap_delete_if(map, (unsigned[]){ 3 }, sizeof(unsigned), version);			      /* 2 */
 	/* And what fails, which counts nowhere. */
 	rcumap_delete(map, (unsigned[]){ 99 }, sizeof(unsigned));
 	rcumap_delete_if(map, (unsigned[]){ 4 }, sizeof(unsigned), version);
@@ -127,7 +127,8 @@ static void tells_all_memory(void)
 	   fixture_name());
 	if (!ok(memory_is_what_the_allocator_gave(&settled), "%s: and stays so", fixture_name()))
 		diag("memory_bytes %llu, the allocator says %lld",
-		     (unsigned long long)fixture_stats(settled.map).memory_bytes, (long long)atomic_load(&allocator.bytes));
+		     (unsigned long long)fixture_stats(settled.map).memory_bytes,
+		     (long long)atomic_load(&allocator.bytes));
 	fixture_destroy(settled.map);
 	ok(fault_settled(&allocator), "%s: every byte is given back", fixture_name());
 }

@@ -69,7 +69,8 @@ static void mix(struct team_member *me)
 			if (rcumap_get(c->map, key, key_size, NULL, 0, NULL, &version) == -ENOBUFS) {
 				uint64_t expected = version;
 
-				result = rcumap_compare_and_swap(c->map, key, key_size, expected, value, size, &version);
+				result =
+					rcumap_compare_and_swap(c->map, key, key_size, expected, value, size, &version);
 				if (result)
 					version = 0;
 			}
