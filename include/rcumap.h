@@ -13,6 +13,8 @@
  *   Leave the section and it dangles, even if nobody deleted the key as far as you know.
  * - A read section that stays open holds back all reclamation in the process for its flavor: memory
  *   then grows with every delete and replacement. Never block, sleep or do I/O inside one.
+ * - Garbage also grows while more writers than processors overwrite without pause: a grace period has to wait
+ *   until each of them has had its turn. They yield then, but nothing bounds the garbage yet.
  * - Threads must be registered with liburcu for the memb and qsbr flavors before their first call,
  *   including calls that only write. The default flavor, bp, registers threads by itself.
  * - With qsbr a thread is "inside a read section" whenever it is online: announce quiescent states
@@ -86,11 +88,11 @@ struct rcu_flavor_struct;
 /**
  * Where the map gets the memory of entries, tables and its own structures.
  *
- * `alloc` returns `size` bytes aligned to `align` (a power of two, at most 4096), or NULL. `size` is never 0.
- * `free` takes back what `alloc` returned, with the same size. Both are called from every thread that
- * writes and from the reclaimer, concurrently, inside read sections: they must be thread-safe, must not
- * call the map, and must not wait for a grace period. Memory at or above 2^48, or misaligned, is
- * given back at once and the operation fails with -EFAULT. rcumap_create() and rcumap_destroy() call them outside sections.
+ * `alloc` returns `size` bytes aligned to `align` (a power of two, at most 4096), or NULL. `size` is never 0. `free`
+ * takes back what `alloc` returned, with the same size. Both are called from every thread that writes and from the
+ * reclaimer, concurrently, inside read sections: they must be thread-safe, must not call the map, and must not wait
+ * for a grace period. Memory at or above 2^48, or misaligned, is given back at once and the operation fails with
+ * -EFAULT. rcumap_create() and rcumap_destroy() call them outside sections.
  */
 struct rcumap_allocator {
 	void *(*alloc)(void *ctx, size_t size, size_t align);
@@ -139,8 +141,8 @@ struct rcumap_options {
  * @retval -ENOMEM   no memory. @retval -EAGAIN no thread could be started.
  * @retval -EFAULT   the user's allocator returned an unusable address.
  *
- * Context: outside any read section. Blocks while it touches the memory of options->capacity. Cost: two threads at most (reclaimer; and the
- * grace-period thread if this is the first map of its flavor in the process).
+ * Context: outside any read section. Blocks while it touches the memory of options->capacity. Cost: two threads at
+ * most (reclaimer; and the grace-period thread if this is the first map of its flavor in the process).
  */
 int rcumap_create(struct rcumap **map, const struct rcumap_options *options);
 
@@ -163,7 +165,8 @@ int rcumap_destroy(struct rcumap *map);
 /**
  * Open a read section of the map's flavor. Sections nest (bp, memb). Same as calling the flavor's own
  * rcu_read_lock, except that a ThreadSanitizer build of the library learns of it.
- * Context: a registered thread (memb, qsbr). Wait-free. Cost: under 10 ns, no shared line.
+ * NULL: nothing happens.
+ * Context: a registered thread (memb, qsbr). Wait-free. Cost: two indirect calls, no shared line.
  */
 void rcumap_read_lock(const struct rcumap *map);
 /** Close the section that rcumap_read_lock() opened. Pointers found in it are dead now. */
@@ -192,11 +195,14 @@ void rcumap_read_unlock_qsbr(void);
  */
 const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size);
 
+/* In all of these `entry` is one that was found, not NULL. Inside the section it was found in. Wait-free. */
+
 /** The key's bytes, not terminated. Valid as long as the entry. */
 const void *rcumap_entry_key(const struct rcumap_entry *entry);
 /** The key's size in bytes. */
 size_t rcumap_entry_key_size(const struct rcumap_entry *entry);
-/** The value's bytes, not terminated; 8-byte aligned if the key's size is a multiple of 8, else unaligned. Valid as long as the entry. */
+/** The value's bytes, not terminated; 8-byte aligned if the key's size is a multiple of 8, else unaligned. Valid as
+ * long as the entry. */
 const void *rcumap_entry_value(const struct rcumap_entry *entry);
 /** The value's size in bytes. */
 size_t rcumap_entry_value_size(const struct rcumap_entry *entry);
@@ -268,8 +274,8 @@ int rcumap_compare_and_swap(struct rcumap *map, const void *key, size_t key_size
  * @retval 0            removed; its entry is reclaimed after a grace period.
  * @retval -ENOENT      the key is absent.
  * @retval -EINVAL      map or key is NULL, key_size out of range.
- * @retval -ENOMEM      no memory for the record by which the entry would be retired, or to finish moving its bucket to a
- *                      smaller table; the key is still there.
+ * @retval -ENOMEM      no memory for the record by which the entry would be retired, or to finish moving its bucket
+ *                      to a smaller table; the key is still there.
  * @retval -EFAULT      the user's allocator returned an unusable address for one of these.
  *
  * Context: own section. Lock-free. Cost: as a find plus one compare-and-swap.
@@ -285,7 +291,7 @@ int rcumap_delete_if(struct rcumap *map, const void *key, size_t key_size, uint6
 /* -------------------------------------------------------------------------------- the whole map */
 
 /**
- * Entries in the map: exact while nobody writes, else within the operations in flight.
+ * Entries in the map: exact while nobody writes, else off by no more than what was stored and removed during the call.
  * Context: anywhere. Wait-free. Cost: one line per writer stripe. NULL counts 0.
  */
 uint64_t rcumap_count(const struct rcumap *map);
@@ -325,7 +331,8 @@ int rcumap_clear(struct rcumap *map);
  */
 int rcumap_barrier(struct rcumap *map);
 
-/** A snapshot of the map's counters. Each is exact while nobody writes, else within the operations in flight. */
+/** A snapshot of the map's counters. Each is exact while nobody writes, else off by no more than what happened during
+ * the call. */
 struct rcumap_stats {
 	/** Entries that can be found. */
 	uint64_t entries;
@@ -356,7 +363,15 @@ struct rcumap_stats {
  *
  * Context: own section. Wait-free.
  */
+#if defined(__cplusplus) && defined(__GNUC__)
+/* As with stat(2), function and struct share a name; g++ -Wshadow would warn of it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t size);
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }

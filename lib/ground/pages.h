@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* Zeroed memory of `size` bytes (a multiple of 4096), aligned to 2 MiB from that size up, else to a page; NULL if there is none. */
+/* Zeroed memory of `size` bytes (a multiple of 4096), aligned to 2 MiB from that size up, else to a page; NULL if
+ * there is none. */
 void *pages_map(size_t size);
 
 /* Give back what pages_map() returned. */

@@ -10,8 +10,8 @@ static _Thread_local unsigned number_plus_one;
 unsigned stripe_index(void)
 {
 	if (__builtin_expect(number_plus_one == 0, 0))
-		/* [STRIPES seq_cst] pairs with [STRIPES seq_cst] in stripe_used(): whoever reads a stripe's counters that another thread
-		 * wrote before, sees that stripe as used. */
+		/* [STRIPES seq_cst] pairs with [STRIPES seq_cst] in stripe_used(): whoever reads a stripe's counters
+		 * that another thread wrote before, sees that stripe as used. */
 		number_plus_one =
 			(unsigned)(atomic_fetch_add_explicit(&threads_seen, 1, memory_order_seq_cst) % STRIPE_COUNT) + 1;
 	return number_plus_one - 1;

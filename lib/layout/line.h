@@ -6,7 +6,7 @@
  *     | ctl    | slot 0 | slot 1 | ... | slot 5           | link   |
  *
  * slot   UNFILLED          0                              a line that migration has not filled yet
- *        EMPTY(n)          n << 2 | 2                     free; n = the version of the entry that was removed from here, or 0
+ *        EMPTY(n)          n << 2 | 2                     free; n: the version of the entry removed from here, or 0
  *        entry             tag << 48 | address            the tag: 16 bits of the hash (table.h)
  *        frozen            any of the above | 1           nothing will change this word any more
  *
@@ -15,17 +15,17 @@
  *        line              address
  *        frozen            any of the above | 1
  *
- * ctl    INIT              0                              migration is filling this bucket: readers may, writers must help first
- *        IDLE(v)           v << 2 | 1                     v = the version of the entry last inserted here, or 0
- *        BUSY(e, position) position << 48 | address | 2   entry e is on its way into the slot at that position of the chain
+ * ctl    INIT              0                              migration is filling it: readers may, writers must help
+ *        IDLE(v)           v << 2 | 1                     v: the version of the entry last inserted here, or 0
+ *        BUSY(e, position) position << 48 | address | 2   entry e is on its way into the slot at that position
  *        FROZEN            3                              migration is leaving this bucket
  *        MIGRATED          7                              the bucket lives on in the next table
  *
  * In an overflow line, ctl is the link of the table's list of such lines (table.h).
  *
- * Every access to these words is sequentially consistent, so that operations on different keys are linearizable together:
- * race-free code whose shared atomics are all seq_cst behaves as if there were one interleaving (C11 5.1.2.4, note 17),
- * and doc/protocol.md argues in interleavings. On x86-64 such a load is a plain load.
+ * Every access to these words is sequentially consistent, so that operations on different keys are linearizable
+ * together: race-free code whose shared atomics are all seq_cst behaves as if there were one interleaving (C11
+ * 5.1.2.4, note 17), and doc/protocol.md argues in interleavings. On x86-64 such a load is a plain load.
  */
 #ifndef RCUMAP_LINE_H
 #define RCUMAP_LINE_H
@@ -142,8 +142,8 @@ static inline unsigned ctl_position(uint64_t ctl)
 
 static inline uint64_t ctl_load(const struct line *line)
 {
-	/* [CTL seq_cst] pairs with ctl_cas(): whoever sees MIGRATED sees the bucket filled in the next table, whoever sees BUSY
-	 * sees the entry. M1, I3. */
+	/* [CTL seq_cst] pairs with ctl_cas(): whoever sees MIGRATED sees the bucket filled in the next table, whoever
+	 * sees BUSY sees the entry. M1, I3. */
 	return atomic_load_explicit(&((struct line *)line)->ctl, memory_order_seq_cst);
 }
 

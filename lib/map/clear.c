@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Clearing: one walk in hash order. A position in hash order means the same place in every table, so the walk goes on where it
- * was however the table changes meanwhile, and meets every bucket once.
+ * Clearing: one walk in hash order. A position in hash order means the same place in every table, so the walk goes on
+ * where it was however the table changes meanwhile, and meets every bucket once.
  */
 #include <errno.h>
 

@@ -152,7 +152,8 @@ static void free_entries(struct rcumap *map)
 		for (uint64_t i = 0; i < table_buckets(table); i++) {
 			uint64_t ctl = ctl_load(&table->lines[i]);
 
-			/* A bucket that migrated lives on in the next table; one that is being filled still in the one before. */
+			/* A bucket that migrated lives on in the next table; one that is being filled still in the
+			 * one before. */
 			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
 				free_entries_of(map, &table->lines[i]);
 		}

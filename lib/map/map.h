@@ -29,7 +29,8 @@
 
 struct verbs;
 
-/* Counters of the threads that share a stripe. All relaxed: statistics, but for `versions`, where only distinctness matters. */
+/* Counters of the threads that share a stripe. All relaxed: statistics, but for `versions`, where only distinctness
+ * matters. */
 struct map_stripe {
 	_Alignas(128) _Atomic uint64_t versions; /* drawn so far */
 	_Atomic uint64_t inserted, replaced, deleted;
@@ -97,8 +98,8 @@ static inline void map_assert_alive(const struct rcumap *map)
 }
 #endif
 
-/* Create a map without its threads: nothing is reclaimed and no table grows by itself. For rcumap_create(), and for tests that
- * bring threads of their own. Errors as there, but for -EAGAIN. */
+/* Create a map without its threads: nothing is reclaimed and no table grows by itself. For rcumap_create(), and for
+ * tests that bring threads of their own. Errors as there, but for -EAGAIN. */
 int map_new(struct rcumap **map, const struct rcumap_options *options);
 
 /* Free a map that nobody else uses, with all its entries; retired ones must have been reclaimed before. */

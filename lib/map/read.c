@@ -24,12 +24,16 @@ int rcumap_get(const struct rcumap *map, const void *key, size_t key_size, void 
 
 void rcumap_read_lock(const struct rcumap *map)
 {
+	if (!map)
+		return;
 	map_assert_alive(map);
 	map->section->lock();
 }
 
 void rcumap_read_unlock(const struct rcumap *map)
 {
+	if (!map)
+		return;
 	map_assert_alive(map);
 	map->section->unlock();
 }

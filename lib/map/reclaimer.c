@@ -7,7 +7,8 @@
 #include "protocol/load.h"
 #include "protocol/migrate.h"
 
-/* Groups per turn: short enough that a batch whose grace period has ended does not wait long, and a section stays short. */
+/* Groups per turn: short enough that a batch whose grace period has ended does not wait long, and a section stays
+ * short. */
 #define SWEEP_GROUPS 1024u
 /* Blocks (of some five hundred entries) per turn, likewise. */
 #ifdef RCUMAP_DEBUG
@@ -17,17 +18,17 @@
 #endif
 /* Groups per urgent turn of a writer: his bounded share. */
 #define SWEEP_GROUPS_URGENT 8u
-/* Blocks that are ready to be given back when writers begin to help; and what a writer then gives
- * back for each block that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
+/* Blocks that are ready to be given back when writers begin to help; and what a writer then gives back for each block
+ * that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
 #ifdef RCUMAP_DEBUG
 #define HELP_BLOCKS_MIN 1u
 #else
 #define HELP_BLOCKS_MIN 32u
 #endif
 #define HELP_BLOCKS 2u
-/* Blocks that await their grace period or the reclaimer when a writer gives up the processor after each block that he fills. With more
- * writers than processors most of those who wait for one are inside their sections, and a grace period takes many turns of the
- * scheduler; those who yield are outside. */
+/* Blocks that await their grace period or the reclaimer when a writer gives up the processor after each block that he
+ * fills. With more writers than processors most of those who wait for one are inside their sections, and a grace
+ * period takes many turns of the scheduler; those who yield are outside. */
 #define YIELD_BLOCKS_MIN 64u
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
@@ -128,7 +129,8 @@ static unsigned decide_bits(struct rcumap *map, unsigned bits)
 	return decided;
 }
 
-/* Tell those who wait for a larger table how large it is, or why it does not grow. Writers, too, resize: so at each turn. */
+/* Tell those who wait for a larger table how large it is, or why it does not grow. Writers, too, resize: so at each
+ * turn. */
 static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
 {
 	pthread_mutex_lock(&reclaimer->lock);
@@ -228,7 +230,8 @@ static bool work_waits(const struct rcumap *map)
 {
 	struct reclaimer *reclaimer = (struct reclaimer *)&map->reclaimer;
 
-	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and wake_signal(). */
+	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and
+	 * wake_signal(). */
 	return retire_pending(&map->retire) ||
 	       atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
 	       slab_has_spent(&map->memory.slab);
@@ -245,8 +248,8 @@ bool reclaimer_take(struct rcumap *map)
 
 	bool stays = retire_take(&map->retire, &reclaimer->batch);
 
-	/* C3: what a barrier waits for may be in a block that stays. It stays for one batch only: those who had reserved
-	 * cells in it were inside sections, which the next grace period outlasts. */
+	/* C3: what a barrier waits for may be in a block that stays. It stays for one batch only: those who had
+	 * reserved cells in it were inside sections, which the next grace period outlasts. */
 	reclaimer->batch_barrier = stays ? reclaimer->next_barrier : barrier;
 	reclaimer->next_barrier = barrier;
 	slab_rest(&map->memory.slab);
@@ -386,7 +389,8 @@ void reclaimer_stop(struct rcumap *map)
 
 /* ------------------------------------------------------------------ waiting for it */
 
-/* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for himself. */
+/* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for
+ * himself. */
 static int leave_section(const struct rcumap *map, bool *paused)
 {
 	if (map->section->inside())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The map's background thread: grows and shrinks the table, and gives back what was retired. It sleeps when there is nothing to do,
- * never waits for a grace period itself (reclaim/grace.h does), and holds nothing while it works.
+ * The map's background thread: grows and shrinks the table, and gives back what was retired. It sleeps when there is
+ * nothing to do, never waits for a grace period itself (reclaim/grace.h does), and holds nothing while it works.
  *
  * Invariants
  * C1 What is reclaimed was retired before a grace period began that has ended.
@@ -26,8 +26,8 @@ void reclaimer_stop(struct rcumap *map);
  */
 int reclaimer_grow_urgently(struct rcumap *map, const struct table *table);
 
-/* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded work. True: garbage
- * piles up all the same, and the writer should yield when he has left his section. Lock-free. */
+/* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded
+ * work. True: garbage piles up all the same, and the writer should yield when he has left his section. Lock-free. */
 bool reclaimer_help(struct rcumap *map);
 
 /*

@@ -18,8 +18,8 @@ static struct totals add_up(const struct rcumap *map)
 	for (unsigned s = 0; s < stripes; s++) {
 		struct map_stripe *stripe = &((struct rcumap *)map)->stripe[s];
 
-		/* relaxed: statistics. `deleted` first: what was deleted had been inserted before, so entries do not look negative
-		 * while one thread works; with several they may, see entries_of(). */
+		/* relaxed: statistics. `deleted` first: what was deleted had been inserted before, so entries do not
+		 * look negative while one thread works; with several they may, see entries_of(). */
 		totals.deleted += atomic_load_explicit(&stripe->deleted, memory_order_relaxed);
 		totals.replaced += atomic_load_explicit(&stripe->replaced, memory_order_relaxed);
 		totals.inserted += atomic_load_explicit(&stripe->inserted, memory_order_relaxed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The operations that open a read section of their own, one copy per flavor: verbs_template.h is compiled by verbs_bp.c,
- * verbs_memb.c and verbs_qsbr.c with that flavor's code inlined. In a large map an out-of-line section costs a get several
- * times its own length, since fewer lookups overlap in the processor.
+ * The operations that open a read section of their own, one copy per flavor: verbs_template.h is compiled by
+ * verbs_bp.c, verbs_memb.c and verbs_qsbr.c with that flavor's code inlined. In a large map an out-of-line section
+ * costs a get several times its own length, since fewer lookups overlap in the processor.
  */
 #ifndef RCUMAP_VERBS_H
 #define RCUMAP_VERBS_H

@@ -108,8 +108,8 @@ static void back_off(struct attempt *attempt)
 		ck_pr_stall();
 }
 
-/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing would not
- * help; -ENOMEM, -EFAULT: it would, but cannot be. */
+/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
+ * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
 static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
 {
 	uint64_t entries = map_count(attempt->map);
@@ -349,13 +349,15 @@ int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void 
 int rcumap_add(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_ABSENT, 0, 0, false }, version);
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_ABSENT, 0, 0, false },
+		     version);
 }
 
 int rcumap_replace(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 		   uint64_t *version)
 {
-	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_PRESENT, 0, 0, false }, version);
+	return store(map, (struct write_store){ key, value, key_size, value_size, WRITE_IF_PRESENT, 0, 0, false },
+		     version);
 }
 
 int rcumap_compare_and_swap(struct rcumap *map, const void *key, size_t key_size, uint64_t expected,

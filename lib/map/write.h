@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The write path: find the bucket, build the entry and secure the record of what will be displaced (every failure happens
- * here), publish by one compare-and-swap, retire what it displaced. On lost races, again.
+ * The write path: find the bucket, build the entry and secure the record of what will be displaced (every failure
+ * happens here), publish by one compare-and-swap, retire what it displaced. On lost races, again.
  *
  * Inside a read section. Lock-free: a loop goes round again only because another operation has got on.
  */

@@ -26,7 +26,7 @@ struct memory {
 	struct rcumap_allocator user; /* all NULL for the built-in one */
 	struct slab slab;
 	struct {
-		_Alignas(64) _Atomic int64_t bytes; /* of blocks that are not the slab's; one stripe alone may be negative */
+		_Alignas(64) _Atomic int64_t bytes; /* of blocks not in the slab; one stripe alone may be negative */
 	} stripe[STRIPE_COUNT];
 	_Atomic uint64_t line_bytes; /* of tables' arrays */
 };
@@ -35,8 +35,8 @@ struct memory {
 void memory_init(struct memory *memory, const struct rcumap_allocator *user);
 void memory_fini(struct memory *memory);
 
-/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM or -EFAULT (the user's
- * allocator returned an address that cannot be used). Inside a read section. */
+/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM or -EFAULT
+ * (the user's allocator returned an address that cannot be used). Inside a read section. */
 int memory_alloc(struct memory *memory, size_t size, size_t align, void **p);
 void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size);
 void memory_discard(struct memory *memory, void *p, size_t size);

@@ -28,7 +28,7 @@
 
 struct magazine {
 	struct magazine *_Atomic next; /* in the depot or the spent stack */
-	_Atomic uint64_t taken; /* indices below are taken; grows past `count` with each attempt on an exhausted magazine */
+	_Atomic uint64_t taken; /* indices below are taken; grows past `count` with each vain attempt */
 	uint32_t count; /* blocks in it */
 	uint32_t class;
 	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
@@ -139,8 +139,8 @@ static char *carve(struct slab *slab, size_t bytes)
 		struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_acquire);
 
 		if (chunk) {
-			/* relaxed: only distinct offsets matter; the memory behind them is fresh. `used` cannot wrap: it passes `size`
-			 * once per thread that sees this chunk as the newest. */
+			/* relaxed: only distinct offsets matter; the memory behind them is fresh. `used` cannot wrap:
+			 * it passes `size` once per thread that sees this chunk as the newest. */
 			size_t at = atomic_fetch_add_explicit(&chunk->used, bytes, memory_order_relaxed);
 
 			if (at <= chunk->size && chunk->size - at >= bytes)
@@ -324,7 +324,8 @@ static void push_discarded(struct slab_class *class, void *p)
 	struct discarded *block = p;
 
 	block->next = atomic_load_explicit(&class->discarded, memory_order_relaxed);
-	/* [DISCARD release] publishes the link; pairs with [DISCARD acquire] in slab_revive(), which takes the whole stack. */
+	/* [DISCARD release] publishes the link; pairs with [DISCARD acquire] in slab_revive(), which takes the whole
+	 * stack. */
 	while (!atomic_compare_exchange_weak_explicit(&class->discarded, &block->next, block, memory_order_release,
 						      memory_order_relaxed));
 }

@@ -2,19 +2,20 @@
 /*
  * Small blocks of one map: size classes cut from large mappings, handed out through per-stripe magazines.
  *
- * Any writer allocates, lock-free, inside a read section. Blocks that were published come back after a grace period, through a
- * freer: the reclaimer's, or that of a writer who helps it. That makes both ends simple:
+ * Any writer allocates, lock-free, inside a read section. Blocks that were published come back after a grace period,
+ * through a freer: the reclaimer's, or that of a writer who helps it. That makes both ends simple:
  *
  *     writers  current[class][stripe] --empty--> depot[class] --empty--> a fresh run from the chunk
  *     freers   filling[class] --full--> depot[class]
  *
- * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An exhausted
- * magazine goes to `spent`, and after a grace period back to the reclaimer's freer.
+ * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An
+ * exhausted magazine goes to `spent`, and after a grace period back to the reclaimer's freer.
  *
  * Memory once cut for a class stays with it until the map is destroyed.
  *
  * Invariants
- * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the reclaimer refills it.
+ * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the
+ * reclaimer refills it.
  * L2 A magazine that was popped from the depot is not pushed there again before a grace period has passed. So the pop's
  *    compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that was parked with a
  *    pointer to an exhausted magazine finds it exhausted still.
@@ -68,8 +69,8 @@ void slab_init(struct slab *slab);
 /* Unmap everything. Nobody else uses the slab any more. */
 void slab_fini(struct slab *slab);
 
-/* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), 16-byte aligned, 64-byte aligned if it is of 64 bytes or a multiple of
- * 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
+/* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), 16-byte aligned, 64-byte aligned if it is of 64 bytes or a
+ * multiple of 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
 
 /* Give back a block that nobody can reach. Lock-free. */

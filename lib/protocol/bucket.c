@@ -50,9 +50,9 @@ static struct line *line_at(struct line *line, unsigned position)
 }
 
 /*
- * The slot's word is loaded before ctl is checked again. If ctl still says BUSY(e) then, the word was either e or the EMPTY
- * word that the inserter chose (I3), and since that word never comes back (I2), the exchange puts e in only
- * if nobody has before. If ctl has moved on, e is in already, and may even be out again.
+ * The slot's word is loaded before ctl is checked again. If ctl still says BUSY(e) then, the word was either e or the
+ * EMPTY word that the inserter chose (I3), and since that word never comes back (I2), the exchange puts e in only if
+ * nobody has before. If ctl has moved on, e is in already, and may even be out again.
  */
 static void settle(struct line *line, uint64_t ctl, struct line *slot_line, unsigned slot, uint64_t word)
 {
@@ -85,8 +85,8 @@ bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry)
 }
 
 /*
- * Before an entry leaves its slot, ctl must not name it any more (I3). The entry was seen in the slot, so BUSY of it was
- * set before; once ctl is seen without it, it has been cleared for good.
+ * Before an entry leaves its slot, ctl must not name it any more (I3). The entry was seen in the slot, so BUSY of it
+ * was set before; once ctl is seen without it, it has been cleared for good.
  */
 static void settle_before_unlink(const struct tables *tables, const struct table *table, struct line *line)
 {

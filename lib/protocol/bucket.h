@@ -5,12 +5,14 @@
  * Everything here runs inside a read section, so no entry or table that was reachable in it is freed meanwhile.
  *
  * Invariants
- * I1 At most one slot of a key's bucket holds an entry of that key, over all tables in which the bucket is not MIGRATED.
- * I2 No EMPTY word appears twice in a slot: its number is the version of the entry removed from there (E2), 0 at first.
- * I3 While ctl is BUSY(e, p), the slot at p holds e or the EMPTY word that it held when BUSY was set. So whoever takes e out
- *    of the slot first sees ctl without BUSY(e); then it never says so again, and no ctl word names a retired entry.
- * I4 Nothing writes a frozen word, and words are frozen only while ctl is FROZEN.
- * I5 An EMPTY word becomes an entry only on behalf of BUSY. So two inserts of one key cannot both scan before the other.
+ * I1 At most one slot of a key's bucket holds an entry of that key, over all tables in which the bucket is
+ * not MIGRATED.
+ * I2 No EMPTY word appears twice in a slot: its number is the version of the entry removed from there (E2), 0 at
+ *    first. I3 While ctl is BUSY(e, p), the slot at p holds e or the EMPTY word that it held when BUSY was set. So
+ *    whoever takes e out of the slot first sees ctl without BUSY(e); then it never says so again, and no ctl word
+ *    names a retired entry.
+ * I4 Nothing writes a frozen word, and words are frozen only while ctl is FROZEN. I5 An EMPTY word becomes an entry
+ *    only on behalf of BUSY. So two inserts of one key cannot both scan before the other.
  */
 #ifndef RCUMAP_BUCKET_H
 #define RCUMAP_BUCKET_H
@@ -20,8 +22,9 @@
 /*
  * The reader. Wait-free: one pass over the chain, nothing is looked at twice, however writers interleave.
  *
- * ctl is loaded before any entry is dereferenced: after MIGRATED the words of the old line may name reclaimed entries. A bucket
- * that migrates after that load keeps its words frozen as they were, and its entries for as long as this section lasts.
+ * ctl is loaded before any entry is dereferenced: after MIGRATED the words of the old line may name reclaimed
+ * entries. A bucket that migrates after that load keeps its words frozen as they were, and its entries for as long as
+ * this section lasts.
  */
 static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
 						     size_t key_size)
@@ -81,23 +84,25 @@ void bucket_scan(struct bucket_view *view, const void *key, size_t key_size);
 /* Finish the insert that `ctl`, BUSY, announces. Idempotent: anyone may, any number at a time, however late. */
 void bucket_help(const struct tables *tables, const struct table *table, struct line *line, uint64_t ctl);
 
-/* Insert an entry whose key the view lacks into the view's EMPTY slot, which there is. False: the bucket has changed; nothing
- * happened. True: the entry is in. */
+/* Insert an entry whose key the view lacks into the view's EMPTY slot, which there is. False: the bucket has changed;
+ * nothing happened. True: the entry is in. */
 bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry);
 
-/* Put `entry` in the place of the view's. False: the bucket has changed; nothing happened. True: view->entry is displaced,
- * for the caller to retire. */
+/* Put `entry` in the place of the view's. False: the bucket has changed; nothing happened. True: view->entry is
+ * displaced, for the caller to retire. */
 bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
 		    struct rcumap_entry *entry);
 
 /* Remove the view's entry. As bucket_replace(). */
 bool bucket_remove(const struct tables *tables, const struct table *table, struct bucket_view *view);
 
-/* Remove whatever entry stands in `slot` of `line`, a line of the bucket `primary`, with the word `word`. As bucket_replace(). */
+/* Remove whatever entry stands in `slot` of `line`, a line of the bucket `primary`, with the word `word`. As
+ * bucket_replace(). */
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
 		      struct line *line, unsigned slot, uint64_t word);
 
-/* Chain `fresh`, LINE_OPEN, behind the view's last line. False: the bucket has changed, and the line is still the caller's. */
+/* Chain `fresh`, LINE_OPEN, behind the view's last line. False: the bucket has changed, and the line is still the
+ * caller's. */
 bool bucket_extend(struct table *table, struct bucket_view *view, struct line *fresh);
 
 #endif

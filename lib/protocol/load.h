@@ -2,9 +2,10 @@
 /*
  * When a table grows, shrinks, or refuses.
  *
- * It grows above 4/5 of its primary slots. Then, with a good hash, buckets hold 4.8 entries on average, Poisson distributed: one in
- * five has an overflow line, and one hit in eleven reads one line more. It shrinks below 1/10, which leaves it under 1/5 full,
- * so keys that come and go do not make it do both in turn; nor do long chains, which make it grow from 1/4 on.
+ * It grows above 4/5 of its primary slots. Then, with a good hash, buckets hold 4.8 entries on average, Poisson
+ * distributed: one in five has an overflow line, and one hit in eleven reads one line more. It shrinks below 1/10,
+ * which leaves it under 1/5 full, so keys that come and go do not make it do both in turn; nor do long chains, which
+ * make it grow from 1/4 on.
  */
 #ifndef RCUMAP_LOAD_H
 #define RCUMAP_LOAD_H
@@ -15,9 +16,9 @@
 #include "layout/line.h"
 
 /*
- * Lines in a bucket's chain from which on an insert looks whether the reclaimer is late, and grows the table itself if so; at
- * which it takes the hash to be at fault if the table is sparse; and at which it is refused. With a good hash and a full table a
- * bucket of more than 3 lines is one in a million.
+ * Lines in a bucket's chain from which on an insert looks whether the reclaimer is late, and grows the table itself
+ * if so; at which it takes the hash to be at fault if the table is sparse; and at which it is refused. With a good
+ * hash and a full table a bucket of more than 3 lines is one in a million.
  */
 #define LOAD_CHAIN_LATE 3u
 #define LOAD_CHAIN_LONG 16u

@@ -79,8 +79,8 @@ static int make_room(const struct group *group, struct line *target, unsigned co
 
 			if (error)
 				return error;
-			/* Fails if another migrator linked one, or if the chain has been closed meanwhile: then the group is
-			 * frozen, whoever froze it last made room enough, and this count is out of date. */
+			/* Fails if another migrator linked one, or if the chain has been closed meanwhile: then the
+			 * group is frozen, whoever froze it last made room enough, and this count is out of date. */
 			if (link_cas(target, LINK_UNFILLED, (uint64_t)(uintptr_t)fresh))
 				table_own_line(group->to, fresh);
 			else
@@ -212,9 +212,9 @@ static int migrate_group(const struct group *group)
 
 		if (error)
 			return error;
-		/* A source that is MIGRATED may have let go of its entries: only a section that saw one of them before that may
-		 * read them. All are, if one is, but for the moment between two exchanges below; then the words are
-		 * placed already (M1). */
+		/* A source that is MIGRATED may have let go of its entries: only a section that saw one of them
+		 * before that may read them. All are, if one is, but for the moment between two exchanges below; then
+		 * the words are placed already (M1). */
 		bool untouched = true;
 
 		for (unsigned s = 0; s < group->sources; s++)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Moving the entries of a table into the next one, a group of buckets at a time: one bucket into two when growing, two into one
- * when shrinking. Anyone may migrate any group at any time, together with others, and stop anywhere; nobody waits.
+ * Moving the entries of a table into the next one, a group of buckets at a time: one bucket into two when growing,
+ * two into one when shrinking. Anyone may migrate any group at any time, together with others, and stop anywhere;
+ * nobody waits.
  *
  * Invariants
- * M1 A source becomes MIGRATED only when all sources of its group are frozen whole and every slot of the targets is filled.
- * M2 What goes where follows from the frozen words alone, so all who fill write the same words.
- * M3 A target opens (INIT to IDLE) only after all its sources are MIGRATED. Until then nobody but migrators writes there.
+ * M1 A source becomes MIGRATED only when all sources of its group are frozen whole and every slot of the
+ * targets is filled.
+ * M2 What goes where follows from the frozen words alone, so all who fill write the same words. M3 A target opens
+ *    (INIT to IDLE) only after all its sources are MIGRATED. Until then nobody but migrators writes there.
  * M4 The targets have room for all words of the group when the last source is frozen: helpers never allocate.
  */
 #ifndef RCUMAP_MIGRATE_H
@@ -17,8 +19,9 @@
 /* Groups of `table`'s buckets, which migrates into `next`. */
 uint64_t migrate_groups(const struct table *table, const struct table *next);
 
-/* Migrate the group of the bucket that `hash` belongs to; `table` has a next. 0: the bucket is MIGRATED and its targets are open.
- * -ENOMEM, -EFAULT: no memory for overflow lines; what was not frozen before is usable as before. Lock-free. */
+/* Migrate the group of the bucket that `hash` belongs to; `table` has a next. 0: the bucket is MIGRATED and its
+ * targets are open. -ENOMEM, -EFAULT: no memory for overflow lines; what was not frozen before is usable as before.
+ * Lock-free. */
 int migrate_bucket(struct tables *tables, struct table *table, uint64_t hash);
 
 /*

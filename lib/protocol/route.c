@@ -16,8 +16,8 @@ struct table *route_bucket(struct tables *tables, uint64_t hash, struct bucket_v
 			continue;
 		}
 		if (ctl == CTL_INIT) {
-			/* Its sources are on their way to MIGRATED, or there already. One of them led here: a current table is open
-			 * everywhere. */
+			/* Its sources are on their way to MIGRATED, or there already. One of them led here: a current
+			 * table is open everywhere. */
 			*error = migrate_bucket(tables, before, hash);
 			if (*error)
 				return NULL;

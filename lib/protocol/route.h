@@ -9,10 +9,10 @@
 #include "protocol/migrate.h"
 
 /*
- * Set view->line, ctl (IDLE) and tag for `hash`, and return the table. Its bucket may be one that should have migrated, but could not
- * for want of memory: then *error says so, and the bucket is usable nevertheless; else *error is 0.
- * NULL: the bucket is frozen half-way and there is no memory to finish it (*error).
- * Inside a read section. Lock-free.
+ * Set view->line, ctl (IDLE) and tag for `hash`, and return the table. Its bucket may be one that should have
+ * migrated, but could not for want of memory: then *error says so, and the bucket is usable nevertheless; else *error
+ * is 0. NULL: the bucket is frozen half-way and there is no memory to finish it (*error). Inside a read section.
+ * Lock-free.
  */
 struct table *route_bucket(struct tables *tables, uint64_t hash, struct bucket_view *view, int *error);
 

@@ -6,10 +6,11 @@
  *            | index: bits |
  *                | tag: 16 bits from tag_shift up |
  *
- * The index is the hash's top bits, so bucket i of one table covers the same hashes as buckets 2i and 2i+1 of one twice as
- * large, and any position in hash order means the same place in every table. The tag starts out right below the index and
- * stays where it is while the table grows: the bit that tells the two halves of a bucket apart is then in the slot word,
- * and no entry is read. When fewer than TABLE_TAG_FRESH bits of it lie below the index, growing takes a new tag from the keys.
+ * The index is the hash's top bits, so bucket i of one table covers the same hashes as buckets 2i and 2i+1 of one
+ * twice as large, and any position in hash order means the same place in every table. The tag starts out right below
+ * the index and stays where it is while the table grows: the bit that tells the two halves of a bucket apart is then
+ * in the slot word, and no entry is read. When fewer than TABLE_TAG_FRESH bits of it lie below the index, growing
+ * takes a new tag from the keys.
  *
  * At most one table has no `next`: the newest. `current` is the oldest that is not wholly migrated; a table
  * leaves the chain when all its buckets are, and is retired.
@@ -37,7 +38,8 @@
 #endif
 #define TABLE_BITS_MAX 38u
 
-/* Bits of the tag below the index, at least. At 12 one slot in 4096 matches for nothing. Debug builds take new tags often. */
+/* Bits of the tag below the index, at least. At 12 one slot in 4096 matches for nothing. Debug builds take new tags
+ * often. */
 #ifdef RCUMAP_DEBUG
 #define TABLE_TAG_FRESH 15u
 #else
@@ -49,7 +51,8 @@ struct table {
 	unsigned bits;
 	unsigned tag_shift;
 	_Atomic(struct table *) next;
-	/* Slot words come over from the table before as they are: the tag stays, and tells the halves of a bucket apart. */
+	/* Slot words come over from the table before as they are: the tag stays, and tells the halves of a bucket
+	 * apart. */
 	bool same_tag;
 	/* What follows is written by whoever migrates or chains lines: apart from the readers' line. */
 	_Alignas(64) _Atomic uint64_t swept; /* groups, from the first, that are known to be migrated */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Grace periods: one thread per flavor and process waits for them, for all maps. So a reader who stays in his section holds
- * up that thread alone; a map's reclaimer asks, goes on with other work, and is woken.
+ * Grace periods: one thread per flavor and process waits for them, for all maps. So a reader who stays in his section
+ * holds up that thread alone; a map's reclaimer asks, goes on with other work, and is woken.
  *
- * The thread starts with the first client and ends with the last. It begins at most one grace period per GRACE_INTERVAL_NS:
- * each costs every reader an interrupt (membarrier), back to back they would halve his speed.
+ * The thread starts with the first client and ends with the last. It begins at most one grace period per
+ * GRACE_INTERVAL_NS: each costs every reader an interrupt (membarrier), back to back they would halve his speed.
  *
  * Invariants
  * G1 A ticket is passed only after a grace period has ended that began after grace_request() returned it.

@@ -71,7 +71,8 @@ int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **c
 
 		if (error)
 			return error;
-		/* [BLOCK release] publishes the block. A block that the reclaimer took meanwhile makes this fail, with NULL. */
+		/* [BLOCK release] publishes the block. A block that the reclaimer took meanwhile makes this fail,
+		 * with NULL. */
 		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
 							    memory_order_acquire)) {
 			if (block)
@@ -102,7 +103,8 @@ bool retire_pending(const struct retire *retire)
 
 	if (retire->waiting)
 		return true;
-	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK release] and wake_signal() (ground/wake.h) */
+	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK release] and wake_signal()
+	 * (ground/wake.h) */
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
 		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
 			return true;
@@ -166,8 +168,9 @@ bool retire_take(struct retire *retire, struct retire_batch *batch)
 	for (struct retire_block *block = full; block; block = block->next)
 		block->cells_used = CELLS;
 	sort_list(retire, batch, full);
-	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block is still on the
-	 * way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as above. */
+	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block
+	 * is still on the way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as
+	 * above. */
 	return retire->waiting || atomic_load_explicit(&retire->full, memory_order_acquire);
 }
 
@@ -208,7 +211,8 @@ bool retire_ready(struct retire *retire, struct retire_batch *batch)
 
 uint64_t retire_unreclaimed(const struct retire *retire)
 {
-	/* [EMPTIED acquire] pairs with [EMPTIED release] in retire_reclaim(): what its helpers gave back is given back. */
+	/* [EMPTIED acquire] pairs with [EMPTIED release] in retire_reclaim(): what its helpers gave back is given
+	 * back. */
 	return atomic_load_explicit(&((struct retire *)retire)->unreclaimed, memory_order_acquire);
 }
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What writers have unlinked and the reclaimer has not taken yet: arrays of pointers, one per stripe, so that entries need no
- * link and a retirement is one fetch_add and one store. Knows no map types.
+ * What writers have unlinked and the reclaimer has not taken yet: arrays of pointers, one per stripe, so that entries
+ * need no link and a retirement is one fetch_add and one store. Knows no map types.
  *
- * A writer reserves a cell before he unlinks (the only step that can fail), then fills it with what he unlinked, or cancels.
- * Both happen inside one read section. A block then goes this way:
+ * A writer reserves a cell before he unlinks (the only step that can fail), then fills it with what he unlinked, or
+ * cancels. Both happen inside one read section. A block then goes this way:
  *
  *     stripe[].current --full or taken--> batch --a grace period--> ready --popped, emptied--> freed
  *
- * Blocks in `ready` are popped by the reclaimer, and by writers who help when it is late. Popping is under a lock of a few
- * instructions, for which nobody waits: a writer who does not get it does not help, the reclaimer goes on with other work.
+ * Blocks in `ready` are popped by the reclaimer, and by writers who help when it is late. Popping is under a lock of
+ * a few instructions, for which nobody waits: a writer who does not get it does not help, the reclaimer goes on with
+ * other work.
  *
  * Invariants
- * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it.
- * R2 What is in a filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has seen
- *    the cell filled is one that began after the unlinking.
+ * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it. R2 What is in a
+ *    filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has seen the
+ *    cell filled is one that began after the unlinking.
  * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it, to
  *    reserve in it, was in a section by then.
  */
@@ -47,8 +48,8 @@ struct retire_batch {
 	uint64_t count;
 };
 
-/* Set *cell to a reserved cell. 0; 1: as 0, and the reclaimer must be woken once the cell is filled or cancelled; -ENOMEM,
- * -EFAULT. Inside a read section. Lock-free. */
+/* Set *cell to a reserved cell. 0; 1: as 0, and the reclaimer must be woken once the cell is filled or cancelled;
+ * -ENOMEM, -EFAULT. Inside a read section. Lock-free. */
 int retire_reserve(struct retire *retire, struct memory *memory, retire_cell **cell);
 
 /* Fill the cell with something unlinked, or give it up. Wait-free. */
@@ -70,8 +71,8 @@ uint64_t retire_unreclaimed(const struct retire *retire);
 /* Blocks that writers have begun and nobody has emptied yet. Wait-free. */
 uint64_t retire_blocks(const struct retire *retire);
 
-/* Take a ready block, call `reclaim` for each pointer in it, and free it. 0: none is ready, or somebody else is popping one; 1: done;
- * 2: done, and it was the last one that was not reclaimed. */
+/* Take a ready block, call `reclaim` for each pointer in it, and free it. 0: none is ready, or somebody else is
+ * popping one; 1: done; 2: done, and it was the last one that was not reclaimed. */
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 		   void (*reclaim)(void *ctx, void *unlinked), void *ctx);
 

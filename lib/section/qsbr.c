@@ -26,7 +26,8 @@ static void thread_unregister(void)
 	urcu_qsbr_unregister_thread();
 }
 
-/* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered, stays so. */
+/* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered,
+ * stays so. */
 static bool pause_section(void)
 {
 	bool online = urcu_qsbr_read_ongoing();

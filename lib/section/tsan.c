@@ -22,8 +22,8 @@ static _Thread_local struct {
 
 void section_tsan_enter(unsigned flavor)
 {
-	/* relaxed: an older number only makes the section look as if it had begun earlier, which forbids less, never more;
-	 * an order here would hide races of the library's own. */
+	/* relaxed: an older number only makes the section look as if it had begun earlier, which forbids less, never
+	 * more; an order here would hide races of the library's own. */
 	if (section[flavor].depth++ == 0)
 		section[flavor].label = atomic_load_explicit(&grace_number[flavor], memory_order_relaxed);
 }
