@@ -14,11 +14,11 @@
  * Memory once cut for a class stays with it until the map is destroyed.
  *
  * Invariants
- * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the
- * reclaimer refills it.
- * L2 A magazine that was popped from the depot is not pushed there again before a grace period has passed. So the pop's
- *    compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that was parked with a
- *    pointer to an exhausted magazine finds it exhausted still.
+ * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the reclaimer
+ *    refills it.
+ * L2 A magazine that was popped from the depot is not pushed there again before a grace period has passed. So the
+ *    pop's compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that was parked
+ *    with a pointer to an exhausted magazine finds it exhausted still.
  * L3 Chunks are unmapped with the slab alone, so a magazine that lives in its run can be read at any time.
  */
 #ifndef RCUMAP_SLAB_H

@@ -5,14 +5,16 @@
  * Everything here runs inside a read section, so no entry or table that was reachable in it is freed meanwhile.
  *
  * Invariants
- * I1 At most one slot of a key's bucket holds an entry of that key, over all tables in which the bucket is
- * not MIGRATED.
+ * I1 At most one slot of a key's bucket holds an entry of that key, over all tables in which the bucket is not
+ *    MIGRATED.
  * I2 No EMPTY word appears twice in a slot: its number is the version of the entry removed from there (E2), 0 at
- *    first. I3 While ctl is BUSY(e, p), the slot at p holds e or the EMPTY word that it held when BUSY was set. So
- *    whoever takes e out of the slot first sees ctl without BUSY(e); then it never says so again, and no ctl word
- *    names a retired entry.
- * I4 Nothing writes a frozen word, and words are frozen only while ctl is FROZEN. I5 An EMPTY word becomes an entry
- *    only on behalf of BUSY. So two inserts of one key cannot both scan before the other.
+ *    first.
+ * I3 While ctl is BUSY(e, p), the slot at p holds e or the EMPTY word that it held when BUSY was set. So whoever
+ *    takes e out of the slot first sees ctl without BUSY(e); then it never says so again, and no ctl word names a
+ *    retired entry.
+ * I4 Nothing writes a frozen word, and words are frozen only while ctl is FROZEN.
+ * I5 An EMPTY word becomes an entry only on behalf of BUSY. So two inserts of one key cannot both scan before the
+ *    other.
  */
 #ifndef RCUMAP_BUCKET_H
 #define RCUMAP_BUCKET_H

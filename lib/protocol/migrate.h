@@ -5,10 +5,11 @@
  * nobody waits.
  *
  * Invariants
- * M1 A source becomes MIGRATED only when all sources of its group are frozen whole and every slot of the
- * targets is filled.
- * M2 What goes where follows from the frozen words alone, so all who fill write the same words. M3 A target opens
- *    (INIT to IDLE) only after all its sources are MIGRATED. Until then nobody but migrators writes there.
+ * M1 A source becomes MIGRATED only when all sources of its group are frozen whole and every slot of the targets is
+ *    filled.
+ * M2 What goes where follows from the frozen words alone, so all who fill write the same words.
+ * M3 A target opens (INIT to IDLE) only after all its sources are MIGRATED. Until then nobody but migrators writes
+ *    there.
  * M4 The targets have room for all words of the group when the last source is frozen: helpers never allocate.
  */
 #ifndef RCUMAP_MIGRATE_H

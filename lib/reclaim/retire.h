@@ -13,11 +13,11 @@
  * other work.
  *
  * Invariants
- * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it. R2 What is in a
- *    filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has seen the
- *    cell filled is one that began after the unlinking.
- * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it, to
- *    reserve in it, was in a section by then.
+ * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it.
+ * R2 What is in a filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer
+ *    has seen the cell filled is one that began after the unlinking.
+ * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it,
+ *    to reserve in it, was in a section by then.
  */
 #ifndef RCUMAP_RETIRE_H
 #define RCUMAP_RETIRE_H
