@@ -8,12 +8,20 @@
 
 #include <stdbool.h>
 
+/* Slots of a fresh map with these options: the same for all. Written by create(), before any thread works on a map. */
+static uint64_t first_slots;
+
 static void *create(enum flavor flavor)
 {
 	struct rcumap_options options = { .size = sizeof options, .flavor = flavor_rcu(flavor) };
+	struct rcumap_stats stats;
 	struct rcumap *map;
 
-	return rcumap_create(&map, &options) == 0 ? map : NULL;
+	if (rcumap_create(&map, &options) != 0)
+		return NULL;
+	rcumap_stats(map, &stats, sizeof stats);
+	first_slots = stats.table_slots;
+	return map;
 }
 
 static void destroy(void *map, enum flavor flavor)
@@ -23,16 +31,17 @@ static void destroy(void *map, enum flavor flavor)
 	flavor_unregister(flavor);
 }
 
-/* A table is a line of 64 bytes for every 6 slots, and overflow lines. What is above that is an old table, not yet emptied. */
+/* The newest table is the only one in use: each table is twice or half as large as the one before it. */
 static bool has_one_table(void *map)
 {
 	struct rcumap_stats stats;
 
 	rcumap_stats(map, &stats, sizeof stats);
-	return stats.table_bytes <= (stats.table_slots / 6 + stats.overflow_lines) * 64 + 4096;
+	return stats.table_slots == first_slots << (stats.grown - stats.shrunk);
 }
 
-/* A barrier is over when the reclaimer has been round once: a table that must grow has begun to. */
+/* After the first barrier the reclaimer has been round once: a table that must grow has begun to. After the last one the
+ * old table is given back. */
 static void settle(void *map, enum flavor flavor)
 {
 	flavor_register(flavor);
@@ -41,8 +50,8 @@ static void settle(void *map, enum flavor flavor)
 		flavor_offline(flavor);
 		sleep_ns(1000000);
 		flavor_online(flavor);
-		rcumap_barrier(map);
 	}
+	rcumap_barrier(map);
 	flavor_unregister(flavor);
 }
 
