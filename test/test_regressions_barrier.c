@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Defects that were found in barriers, and must not come back. The retirement module is compiled into this program, with two of its
+ * atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
+ */
+#include "map/reclaimer.h"
+
+#include "fixture.h"
+#include "reclaim/retire.h"
+
+/* A writer is about to push a full block; the reclaimer has taken a list of blocks. */
+static void before_a_block_is_pushed(void);
+static void after_a_list_was_taken(const void *list);
+
+static bool push_block(_Atomic(struct retire_block *) *list, struct retire_block **head, struct retire_block *block)
+{
+	before_a_block_is_pushed();
+	return atomic_compare_exchange_weak_explicit(list, head, block, memory_order_release, memory_order_relaxed);
+}
+
+static struct retire_block *take_list(_Atomic(struct retire_block *) *list, struct retire_block *none)
+{
+	struct retire_block *taken = atomic_exchange_explicit(list, none, memory_order_acq_rel);
+
+	after_a_list_was_taken(list);
+	return taken;
+}
+
+static bool take_flag(_Atomic bool *flag, bool value)
+{
+	return atomic_exchange_explicit(flag, value, memory_order_acquire);
+}
+
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_compare_exchange_weak_explicit(object, expected, desired, success, failure) \
+	push_block(object, expected, desired)
+#undef atomic_exchange_explicit
+#define atomic_exchange_explicit(object, desired, order) \
+	_Generic((object), _Atomic bool * : take_flag, default : take_list)(object, desired)
+#include "reclaim/retire.c"
+
+static struct rcumap *map;
+
+/* For a thread that stops before it pushes a block. */
+static _Thread_local bool stops;
+static sem_t stopped, may_go;
+
+static void before_a_block_is_pushed(void)
+{
+	if (!stops)
+		return;
+	stops = false;
+	sem_post(&stopped);
+	while (sem_wait(&may_go) != 0)
+		;
+}
+
+/* When the reclaimer has taken the list: let that thread go on, to its end. */
+static pthread_t stopped_thread;
+static bool release_it;
+
+static void after_a_list_was_taken(const void *list)
+{
+	if (!release_it || list != &map->retire.full)
+		return;
+	release_it = false;
+	sem_post(&may_go);
+	pthread_join(stopped_thread, NULL);
+}
+
+static void bare_map(void)
+{
+	struct rcumap_options options = { .size = sizeof options };
+
+	if (map_new(&map, &options) != 0)
+		bail("map_new");
+}
+
+static void bare_destroy(void)
+{
+	while (reclaimer_take(map))
+		(void)reclaimer_give_back(map);
+	map_free(map);
+}
+
+static uint64_t ask_for_barrier(void)
+{
+	return atomic_fetch_add(&map->reclaimer.barriers_wanted, 1) + 1;
+}
+
+static bool barrier_is_done(uint64_t barrier)
+{
+	return atomic_load(&map->reclaimer.barriers_done) >= barrier;
+}
+
+/* One turn of the reclaimer, with its grace period. */
+static void turn(void)
+{
+	(void)reclaimer_take(map);
+	section_bp.synchronize();
+	(void)reclaimer_give_back(map);
+}
+
+/* A barrier waited until a take met no unfilled cell at all: with busy writers, for ever. */
+static void busy_writers_do_not_starve_a_barrier(void)
+{
+	unsigned late = 0, early = 0;
+
+	bare_map();
+	for (uint64_t round = 0; round < 20; round++) {
+		uint64_t barrier;
+		unsigned turns = 0;
+
+		fixture_put(map, 1, round, 24);
+		fixture_delete(map, 1);
+		barrier = ask_for_barrier();
+		for (; turns < 10 && !barrier_is_done(barrier); turns++) {
+			retire_cell *cell = NULL;
+
+			/* Another writer is between reserving and filling at every take. */
+			section_bp.lock();
+			if (retire_reserve(&map->retire, &map->memory, &cell) < 0)
+				bail("no cell");
+			(void)reclaimer_take(map);
+			retire_cancel(cell);
+			section_bp.unlock();
+			section_bp.synchronize();
+			(void)reclaimer_give_back(map);
+		}
+		late += turns > 2;
+		early += barrier_is_done(barrier) && fixture_stats(map).reclaimed < round + 1;
+	}
+	is_int(late, 0, "a barrier is done after two turns, though at each take some cell is unfilled");
+	is_int(early, 0, "then what was retired before it is given back");
+	bare_destroy();
+}
+
+/* ------------------------------------------------------------------ blocks on their way */
+
+/* Keys that a thread of the crowd deletes, on one stripe. */
+struct job {
+	uint64_t key;
+	uint64_t count; /* UINT64_MAX: until a new block is begun */
+	bool stops;
+	unsigned stripe;
+	bool done;
+};
+
+static unsigned cells_reserved; /* by until_a_block_begins() */
+
+static void *run_job(void *arg)
+{
+	struct job *job = arg;
+
+	if (stripe_index() != job->stripe)
+		return NULL;
+	stops = job->stops;
+	for (uint64_t i = 0; i < job->count; i++) {
+		uint64_t blocks = retire_blocks(&map->retire);
+
+		if (fixture_delete(map, job->key + i) != 0)
+			bail("delete");
+		cells_reserved++;
+		if (job->count == UINT64_MAX && i > 0 && retire_blocks(&map->retire) > blocks)
+			break;
+	}
+	job->done = true;
+	return NULL;
+}
+
+/* Run a job in a new thread of its stripe: threads that get another stripe come and go. */
+static void run_on_stripe(struct job *job)
+{
+	pthread_t thread;
+
+	while (!job->done) {
+		if (pthread_create(&thread, NULL, run_job, job) != 0)
+			bail("pthread_create");
+		pthread_join(thread, NULL);
+	}
+}
+
+/* Threads are numbered in turn: use numbers up until the next one is the stripe's. */
+static void *ask_stripe(void *arg)
+{
+	*(unsigned *)arg = stripe_index();
+	return NULL;
+}
+
+static void next_thread_is_on(unsigned stripe)
+{
+	unsigned last = stripe;
+
+	do {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, ask_stripe, &last) != 0)
+			bail("pthread_create");
+		pthread_join(thread, NULL);
+	} while ((last + 1) % STRIPE_COUNT != stripe);
+}
+
+/*
+ * A block is full. Thread C puts a fresh one in its place, and stops before it pushes the full one to the list. Others go on, and
+ * fill the fresh one but for C's cell. Now the reclaimer takes the stripe's block and the list; only then C pushes, and fills
+ * his cell: nothing that was taken looks unfinished, but the first block was not among it. The barrier must not be done.
+ */
+static void a_barrier_waits_for_a_block_on_its_way_to_the_list(void)
+{
+	struct job fill, stop, go_on;
+	unsigned cells;
+	uint64_t barrier, before, retired;
+
+	bare_map();
+	for (uint64_t n = 0; n < 4000; n++)
+		if (fixture_put(map, n, 0, 24) != 0)
+			bail("put");
+
+	/* How many cells has a block? The first delete begins one; the delete that begins the next is one too many. */
+	cells_reserved = 0;
+	fill = (struct job){ .key = 0, .count = UINT64_MAX };
+	run_on_stripe(&fill);
+	cells = cells_reserved - 1;
+	while (reclaimer_take(map))
+		(void)reclaimer_give_back(map);
+	before = fixture_stats(map).reclaimed;
+
+	fill = (struct job){ .key = 1000, .count = cells };
+	run_on_stripe(&fill);
+	next_thread_is_on(0);
+	stop = (struct job){ .key = 2000, .count = 1, .stops = true };
+	if (pthread_create(&stopped_thread, NULL, run_job, &stop) != 0)
+		bail("pthread_create");
+	while (sem_wait(&stopped) != 0)
+		;
+	go_on = (struct job){ .key = 3000, .count = cells };
+	run_on_stripe(&go_on);
+	retired = 2 * cells; /* all but what the stopped thread removes */
+	barrier = ask_for_barrier();
+	release_it = true;
+	(void)reclaimer_take(map);
+	ok(stop.done, "a block came to the list after that was taken");
+	section_bp.synchronize();
+	(void)reclaimer_give_back(map);
+	ok(!barrier_is_done(barrier) || fixture_stats(map).reclaimed - before >= retired,
+	   "a barrier is not done before what is in it is given back");
+	turn();
+	ok(barrier_is_done(barrier), "it is done a turn later");
+	is_int(fixture_stats(map).retired_pending, 0, "then all is given back");
+	bare_destroy();
+}
+
+int main(void)
+{
+	sem_init(&stopped, 0, 0);
+	sem_init(&may_go, 0, 0);
+	busy_writers_do_not_starve_a_barrier();
+	a_barrier_waits_for_a_block_on_its_way_to_the_list();
+	return tap_done();
+}
