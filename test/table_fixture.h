@@ -165,4 +165,40 @@ static inline uint64_t chain_hash_in(unsigned bits, uint64_t index, uint64_t res
 	return index << (64 - bits) | rest >> bits;
 }
 
+/* Entries that are in a chain of tables. */
+struct content {
+	struct chain_key *keys;
+	struct rcumap_entry **entries;
+	unsigned count;
+};
+
+/* `count` entries of random hashes in the current table; their first `zero_bits` bits are zero. */
+static inline struct content content_fill(struct chain *chain, unsigned count, unsigned zero_bits, struct rng *rng)
+{
+	struct content content = { (struct chain_key *)malloc(count * sizeof(struct chain_key)),
+				   (struct rcumap_entry **)malloc(count * sizeof(struct rcumap_entry *)), count };
+
+	for (unsigned i = 0; i < count; i++) {
+		content.keys[i] = (struct chain_key){ rng_u64(rng) >> zero_bits, i };
+		content.entries[i] = chain_put(chain, chain_table(chain), content.keys[i]);
+	}
+	return content;
+}
+
+static inline void content_free(struct content *content)
+{
+	free(content->keys);
+	free(content->entries);
+}
+
+/* Entries that a reader does not find. */
+static inline unsigned content_missing(const struct chain *chain, const struct content *content)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < content->count; i++)
+		n += chain_find(chain, content->keys[i]) != content->entries[i];
+	return n;
+}
+
 #endif

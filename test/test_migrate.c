@@ -6,41 +6,6 @@
 
 #define BITS 3u
 
-/* Entries that are in a chain of tables. */
-struct content {
-	struct chain_key *keys;
-	struct rcumap_entry **entries;
-	unsigned count;
-};
-
-/* `count` entries of random hashes in the current table; all in its bucket 0, if `bits` of them are said to be zero. */
-static struct content fill(struct chain *chain, unsigned count, unsigned zero_bits, struct rng *rng)
-{
-	struct content content = { malloc(count * sizeof(struct chain_key)), malloc(count * sizeof(void *)), count };
-
-	for (unsigned i = 0; i < count; i++) {
-		content.keys[i] = (struct chain_key){ rng_u64(rng) >> zero_bits, i };
-		content.entries[i] = chain_put(chain, chain_table(chain), content.keys[i]);
-	}
-	return content;
-}
-
-static void content_free(struct content *content)
-{
-	free(content->keys);
-	free(content->entries);
-}
-
-/* Entries that a reader does not find. */
-static unsigned missing(const struct chain *chain, const struct content *content)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < content->count; i++)
-		n += chain_find(chain, content->keys[i]) != content->entries[i];
-	return n;
-}
-
 static unsigned entries_in(const struct table *table)
 {
 	unsigned n = 0;
@@ -110,19 +75,19 @@ static void entries_stay_over_all_sizes(unsigned entries, unsigned zero_bits, co
 	unsigned lost = 0, unsound = 0, wrong = 0, refreshed = 0;
 
 	rng_init(&rng, entries + zero_bits);
-	struct content content = fill(chain, entries, zero_bits, &rng);
+	struct content content = content_fill(chain, entries, zero_bits, &rng);
 
 	for (unsigned turn = 0; turn < 2; turn++) {
 		for (unsigned bits = BITS + 1; bits <= BITS + 9; bits++) {
 			wrong += !resize(chain, bits);
-			lost += missing(chain, &content);
+			lost += content_missing(chain, &content);
 			unsound += unsound_buckets(chain, chain_table(chain));
 			wrong += entries_in(chain_table(chain)) != content.count;
 			refreshed += !chain_table(chain)->same_tag;
 		}
 		for (unsigned bits = BITS + 8; bits >= BITS; bits--) {
 			wrong += !resize(chain, bits);
-			lost += missing(chain, &content);
+			lost += content_missing(chain, &content);
 			unsound += unsound_buckets(chain, chain_table(chain));
 			wrong += entries_in(chain_table(chain)) != content.count;
 		}
@@ -143,7 +108,7 @@ static void only_what_is_in_moves(void)
 	unsigned removed = 0;
 
 	rng_init(&rng, 3);
-	struct content content = fill(chain, 200, 0, &rng);
+	struct content content = content_fill(chain, 200, 0, &rng);
 
 	for (unsigned i = 0; i < content.count; i += 3) {
 		struct bucket_view view = chain_view(chain_table(chain), content.keys[i]);
@@ -152,10 +117,10 @@ static void only_what_is_in_moves(void)
 		content.entries[i] = NULL;
 	}
 	ok(resize(chain, BITS + 1), "a table with free slots grows");
-	is_int(missing(chain, &content), 0, "what was removed is not found, the rest is");
+	is_int(content_missing(chain, &content), 0, "what was removed is not found, the rest is");
 	is_int(entries_in(chain_table(chain)), content.count - removed, "nothing else has moved");
 	is_int(unsound_buckets(chain, chain_table(chain)), 0, "free slots moved up");
-	ok(resize(chain, BITS) && missing(chain, &content) == 0, "likewise when it shrinks");
+	ok(resize(chain, BITS) && content_missing(chain, &content) == 0, "likewise when it shrinks");
 	content_free(&content);
 	ok(chain_delete(chain), "all is freed");
 }
@@ -170,7 +135,7 @@ static void a_bucket_moves_alone(void)
 	unsigned moved = 0, closed = 0;
 
 	rng_init(&rng, 4);
-	struct content content = fill(chain, 60, 0, &rng);
+	struct content content = content_fill(chain, 60, 0, &rng);
 
 	tables_begin(&chain->tables, BITS + 1);
 	to = table_next(from);
@@ -185,7 +150,7 @@ static void a_bucket_moves_alone(void)
 	is_int(closed, table_buckets(to) - 2, "its two targets are open, the others are not");
 	ok(bucket_is_sound(chain, to, &to->lines[10], true) && bucket_is_sound(chain, to, &to->lines[11], true),
 	   "and sound");
-	is_int(missing(chain, &content), 0, "readers find all entries, here or there");
+	is_int(content_missing(chain, &content), 0, "readers find all entries, here or there");
 	sweep_all(chain);
 
 	from = chain_table(chain);
@@ -196,7 +161,7 @@ static void a_bucket_moves_alone(void)
 	ok(ctl_load(&from->lines[6]) == CTL_MIGRATED && ctl_load(&from->lines[7]) == CTL_MIGRATED,
 	   "with its neighbour");
 	ok(bucket_is_sound(chain, to, &to->lines[3], true), "into one");
-	is_int(missing(chain, &content), 0, "readers find all entries, here or there");
+	is_int(content_missing(chain, &content), 0, "readers find all entries, here or there");
 	sweep_all(chain);
 	content_free(&content);
 	ok(chain_delete(chain), "all is freed");
@@ -225,7 +190,7 @@ static void migrating_again_does_nothing(void)
 	unsigned changed = 0;
 
 	rng_init(&rng, 5);
-	struct content content = fill(chain, 2 * LINE_SLOTS + 1, BITS, &rng); /* all in bucket 0 */
+	struct content content = content_fill(chain, 2 * LINE_SLOTS + 1, BITS, &rng); /* all in bucket 0 */
 
 	tables_begin(&chain->tables, BITS + 1);
 	to = table_next(from);
@@ -256,7 +221,7 @@ static void a_line_that_comes_too_late_is_refused(void)
 	unsigned accepted = 0;
 
 	rng_init(&rng, 6);
-	struct content content = fill(chain, 50, 0, &rng);
+	struct content content = content_fill(chain, 50, 0, &rng);
 
 	tables_begin(&chain->tables, BITS + 1);
 	to = table_next(from);
@@ -290,7 +255,7 @@ static struct scene scene_new(unsigned bits, unsigned to_bits, unsigned entries)
 	rng_init(&rng, 7);
 	scene.from = chain_table(scene.chain);
 	/* All in the lowest group. */
-	scene.content = fill(scene.chain, entries, to_bits < bits ? to_bits : bits, &rng);
+	scene.content = content_fill(scene.chain, entries, to_bits < bits ? to_bits : bits, &rng);
 	if (tables_begin(&scene.chain->tables, to_bits) != 0)
 		bail("tables_begin");
 	scene.to = table_next(scene.from);
@@ -303,7 +268,7 @@ static void finishes(struct scene *scene, const char *what)
 	bool sound = true;
 
 	is_int(migrate_bucket(&scene->chain->tables, scene->from, 0), 0, "%s: somebody else goes on", what);
-	is_int(missing(scene->chain, &scene->content), 0, "%s: every entry is found", what);
+	is_int(content_missing(scene->chain, &scene->content), 0, "%s: every entry is found", what);
 	for (uint64_t i = 0; i < (scene->to->bits > scene->from->bits ? 2 : 1); i++)
 		sound = sound && bucket_is_sound(scene->chain, scene->to, &scene->to->lines[i], false);
 	ok(sound, "%s: the targets are sound", what);
@@ -407,7 +372,7 @@ static void an_insert_under_way_goes_along(void)
 	ok(ctl_cas(source, view.ctl, ctl_busy(entry, view.empty_position)), "an insert is under way");
 	is_int(migrate_bucket(&scene.chain->tables, scene.from, 0), 0, "its bucket migrates");
 	ok(chain_find(scene.chain, key) == entry, "the entry is in the next table");
-	is_int(missing(scene.chain, &scene.content), 0, "so are the others");
+	is_int(content_missing(scene.chain, &scene.content), 0, "so are the others");
 	bucket_help(&scene.chain->tables, scene.from, source, ctl_busy(entry, view.empty_position));
 	is_int(ctl_load(source), CTL_MIGRATED, "who helps it now finds nothing to do");
 	content_free(&scene.content);
@@ -469,7 +434,7 @@ static void without_memory(unsigned bits, unsigned to_bits, enum fault_kind kind
 	} while (error);
 	ok(failures >= 3, "%s: no memory for lines, %d times", what, failures);
 	is_int(changed, 0, "%s: the bucket stays as it was, and usable", what);
-	is_int(missing(chain, &scene.content), 0, "%s: with memory it migrates", what);
+	is_int(content_missing(chain, &scene.content), 0, "%s: with memory it migrates", what);
 	is_int(ctl_load(&scene.from->lines[0]), CTL_MIGRATED, "%s: whole", what);
 	content_free(&scene.content);
 	ok(chain_delete(chain), "%s: all is freed", what);
@@ -484,10 +449,10 @@ static void a_sweep_stops_without_memory(void)
 	fault_arm(1, FAULT_NULL);
 	is_int(migrate_sweep(&chain->tables, 1000, &retired), -ENOMEM, "a sweep says that there is no memory");
 	ok(fault_disarm() && !retired && chain_table(chain) == scene.from, "and does not go on to the next table");
-	is_int(missing(chain, &scene.content), 0, "all is found");
+	is_int(content_missing(chain, &scene.content), 0, "all is found");
 	is_int(migrate_sweep(&chain->tables, 1000, &retired), 0, "the next one goes on");
 	ok(retired == scene.from && chain_table(chain) == scene.to, "to the end");
-	is_int(missing(chain, &scene.content), 0, "all is found");
+	is_int(content_missing(chain, &scene.content), 0, "all is found");
 	table_free(&chain->tables, retired, &chain->freer);
 	content_free(&scene.content);
 	ok(chain_delete(chain), "all is freed");
@@ -568,7 +533,7 @@ static void threads_migrate_together(void)
 	unsigned unsound = 0, wrong = 0, lost = 0, unretired = 0;
 
 	rng_init(&rng, 8);
-	c.content = fill(c.chain, (unsigned)fixture_scaled(3000, 300), 0, &rng);
+	c.content = content_fill(c.chain, (unsigned)fixture_scaled(3000, 300), 0, &rng);
 	for (c.step = 0; c.step < STEPS; c.step++) {
 		c.from = chain_table(c.chain);
 		if (tables_begin(&c.chain->tables, c.step < STEPS / 2 ? c.from->bits + 1 : c.from->bits - 1) != 0)
@@ -576,7 +541,7 @@ static void threads_migrate_together(void)
 		team_run(&options);
 		unsound += unsound_buckets(c.chain, chain_table(c.chain));
 		wrong += entries_in(chain_table(c.chain)) != c.content.count;
-		lost += missing(c.chain, &c.content);
+		lost += content_missing(c.chain, &c.content);
 		unretired += c.retired[c.step] != c.from;
 	}
 	is_int(c.failed, 0, "four threads migrate together, up and down: nobody fails");
