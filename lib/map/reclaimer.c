@@ -441,6 +441,26 @@ static void drop_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
 	*link = wish->next;
 }
 
+/* Wait until the table has `bits`, or the reclaimer has failed to make it grow. */
+static int wait_for_bits(struct reclaimer *reclaimer, unsigned bits)
+{
+	struct reclaimer_wish wish = { .bits = bits };
+
+	pthread_mutex_lock(&reclaimer->lock);
+	add_wish(reclaimer, &wish);
+	wake_signal(&reclaimer->wake);
+	while (!wish.error && reclaimer->bits_now < bits)
+		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
+	drop_wish(reclaimer, &wish);
+	if (reclaimer->bits_now >= bits) {
+		wish.error = 0;
+		if (reclaimer->bits_min < bits)
+			reclaimer->bits_min = bits;
+	}
+	pthread_mutex_unlock(&reclaimer->lock);
+	return wish.error;
+}
+
 int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 {
 	bool paused;
@@ -449,24 +469,13 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 		return -EINVAL;
 	map_assert_alive(map);
 
+	unsigned bits = table_bits_for(capacity);
 	int error = leave_section(map, &paused);
 
 	if (error)
 		return error;
-
-	struct reclaimer *reclaimer = &map->reclaimer;
-	struct reclaimer_wish wish = { .bits = table_bits_for(capacity) };
-
-	pthread_mutex_lock(&reclaimer->lock);
-	add_wish(reclaimer, &wish);
-	wake_signal(&reclaimer->wake);
-	while (!wish.error && reclaimer->bits_now < wish.bits)
-		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
-	drop_wish(reclaimer, &wish);
-	if (reclaimer->bits_now >= wish.bits && reclaimer->bits_min < wish.bits)
-		reclaimer->bits_min = wish.bits;
-	error = reclaimer->bits_now >= wish.bits ? 0 : wish.error;
-	pthread_mutex_unlock(&reclaimer->lock);
+	/* Each doubling on the way might be granted, and fill the machine, before the last is refused. */
+	error = table_could_have(&map->tables, bits) ? wait_for_bits(&map->reclaimer, bits) : -ENOMEM;
 	map->section->resume(paused);
 	return error;
 }

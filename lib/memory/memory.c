@@ -190,6 +190,19 @@ int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 	return 0;
 }
 
+bool memory_could_hold_lines(const struct memory *memory, size_t size)
+{
+	if (!is_mapped(memory, size))
+		return true;
+
+	size_t held = lines_held(memory, size);
+	void *pages = pages_map(held);
+
+	if (pages)
+		pages_unmap(pages, held);
+	return pages;
+}
+
 void memory_free_lines(struct memory *memory, void *p, size_t size)
 {
 	size_t held = lines_held(memory, size);

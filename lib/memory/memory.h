@@ -54,6 +54,9 @@ void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size)
 int memory_alloc_lines(struct memory *memory, size_t size, void **p);
 void memory_free_lines(struct memory *memory, void *p, size_t size);
 
+/* Could there be an array of `size` bytes at all? Touches nothing; a user's allocator is not asked. */
+bool memory_could_hold_lines(const struct memory *memory, size_t size);
+
 /* Bytes held now. Wait-free. */
 uint64_t memory_bytes(const struct memory *memory);
 

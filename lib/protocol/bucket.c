@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocol/bucket.h"
 
+#include <assert.h>
+
 void bucket_scan(struct bucket_view *view, const void *key, size_t key_size)
 {
 	struct line *line = view->line;
@@ -99,6 +101,7 @@ static void settle_before_unlink(const struct tables *tables, const struct table
 bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
 		    struct rcumap_entry *entry)
 {
+	assert(!slot_is_frozen(view->entry_word));
 	settle_before_unlink(tables, table, view->line);
 	return slot_cas(view->entry_line, view->entry_slot, view->entry_word, slot_of(entry, view->tag));
 }
@@ -106,6 +109,7 @@ bool bucket_replace(const struct tables *tables, const struct table *table, stru
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
 		      struct line *line, unsigned slot, uint64_t word)
 {
+	assert(!slot_is_frozen(word));
 	settle_before_unlink(tables, table, primary);
 	return slot_cas(line, slot, word, slot_empty(slot_entry(word)->version));
 }

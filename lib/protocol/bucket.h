@@ -90,7 +90,7 @@ void bucket_help(const struct tables *tables, const struct table *table, struct 
  * nothing happened. True: the entry is in. */
 bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry);
 
-/* Put `entry` in the place of the view's. False: the bucket has changed; nothing happened. True: view->entry is
+/* Put `entry` in the place of the view's, whose word is not frozen (I4). False: the bucket has changed; nothing happened. True: view->entry is
  * displaced, for the caller to retire. */
 bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
 		    struct rcumap_entry *entry);
@@ -98,7 +98,7 @@ bool bucket_replace(const struct tables *tables, const struct table *table, stru
 /* Remove the view's entry. As bucket_replace(). */
 bool bucket_remove(const struct tables *tables, const struct table *table, struct bucket_view *view);
 
-/* Remove whatever entry stands in `slot` of `line`, a line of the bucket `primary`, with the word `word`. As
+/* Remove whatever entry stands in `slot` of `line`, a line of the bucket `primary`, with `word`, not frozen. As
  * bucket_replace(). */
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
 		      struct line *line, unsigned slot, uint64_t word);

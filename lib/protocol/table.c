@@ -20,6 +20,11 @@ static size_t lines_size(unsigned bits)
 	return sizeof(struct line) << bits;
 }
 
+bool table_could_have(const struct tables *tables, unsigned bits)
+{
+	return memory_could_hold_lines(tables->memory, lines_size(bits));
+}
+
 static unsigned fresh_tag_shift(unsigned bits)
 {
 	return 48 - bits;

@@ -99,6 +99,9 @@ static inline struct table *table_next(const struct table *table)
 /* The smallest table in which `entries` stay under the load at which it grows. */
 unsigned table_bits_for(uint64_t entries);
 
+/* Could there be a table of that size? If not, there is no use in doubling towards it. */
+bool table_could_have(const struct tables *tables, unsigned bits);
+
 /* Create the first table, open for use. 0, -ENOMEM, -EFAULT. */
 int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits);
 
