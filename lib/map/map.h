@@ -39,7 +39,8 @@ struct map_stripe {
 /* Somebody in rcumap_reserve(). */
 struct reclaimer_wish {
 	unsigned bits;
-	int error; /* why the table did not get there, once it failed */
+	bool seen; /* by the turn of the reclaimer that is under way */
+	int error; /* why the table did not get there, once a turn that had seen the wish failed */
 	struct reclaimer_wish *next;
 };
 

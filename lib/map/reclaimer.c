@@ -129,6 +129,15 @@ static unsigned decide_bits(struct rcumap *map, unsigned bits)
 	return decided;
 }
 
+/* At the beginning of a turn: what fails in it is no answer to those who come later. */
+static void see_wishes(struct reclaimer *reclaimer)
+{
+	pthread_mutex_lock(&reclaimer->lock);
+	for (struct reclaimer_wish *wish = reclaimer->wishes; wish; wish = wish->next)
+		wish->seen = true;
+	pthread_mutex_unlock(&reclaimer->lock);
+}
+
 /* Tell those who wait for a larger table how large it is, or why it does not grow. Writers, too, resize: so at each
  * turn. */
 static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
@@ -137,7 +146,7 @@ static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
 	if (error || bits != reclaimer->bits_now) {
 		reclaimer->bits_now = bits;
 		for (struct reclaimer_wish *wish = reclaimer->wishes; wish && error; wish = wish->next)
-			if (wish->bits > bits)
+			if (wish->seen && wish->bits > bits)
 				wish->error = error;
 		pthread_cond_broadcast(&reclaimer->changed);
 	}
@@ -150,6 +159,7 @@ bool reclaimer_resize(struct rcumap *map)
 	int error = 0;
 	bool more = false, growing;
 
+	see_wishes(reclaimer);
 	map->section->lock();
 
 	struct table *table = tables_current(&map->tables);
