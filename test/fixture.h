@@ -5,6 +5,7 @@
  * and the seed of what is random.
  *
  * RCUMAP_TEST_SCALE=n   divides every long loop by n (default 1). Sanitized and debug builds divide by more already.
+ * RCUMAP_TEST_FLAVOR=f  one flavor alone: bp, memb or qsbr (default: all three, one after the other).
  * RCUMAP_TEST_SEED=n    the seed of what is random, or the program's first argument; else a fresh one. It is printed.
  */
 #ifndef TEST_FIXTURE_H
@@ -85,6 +86,7 @@ static inline void *fixture_nothing(void *arg)
 /* Run `test` once for each flavor, in a thread that is registered with it. */
 static inline void fixture_each_flavor(void (*test)(void))
 {
+	const char *only = getenv("RCUMAP_TEST_FLAVOR");
 	pthread_t first;
 
 	/* With a program's first thread ThreadSanitizer starts one of its own: not in the midst of a test that counts them. */
@@ -92,6 +94,8 @@ static inline void fixture_each_flavor(void (*test)(void))
 		pthread_join(first, NULL);
 	for (int i = 0; i < FLAVOR_COUNT; i++) {
 		fixture_flavor = (enum flavor)i;
+		if (only && strcmp(only, fixture_name()) != 0)
+			continue;
 		flavor_register(fixture_flavor);
 		test();
 		flavor_unregister(fixture_flavor);

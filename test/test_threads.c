@@ -423,7 +423,7 @@ static void short_lived_threads_leave_nothing(void)
 {
 	struct fault_allocator allocator;
 	struct rcumap_options options;
-	const uint64_t threads = fixture_scaled(2000, 400);
+	const uint64_t threads = fixture_scaled(10000, 2000);
 	uint64_t wrong, early, late;
 	int64_t blocks;
 	struct rcumap_stats s;
