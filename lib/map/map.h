@@ -53,7 +53,7 @@ struct reclaimer {
 	_Atomic(struct table *) retired_tables;
 
 	/* The batch that awaits its grace period; the reclaimer's own. */
-	struct retire_batch batch;
+	struct log_batch batch;
 	struct slab_freer freer;
 	struct table *batch_tables;
 	uint64_t batch_ticket, batch_barrier, next_barrier;

@@ -202,10 +202,11 @@ struct giver {
 	uint64_t given;
 };
 
-static void give_entry(void *ctx, void *unlinked)
+static void give_entry(void *ctx, void *unlinked, unsigned reason)
 {
 	struct giver *giver = ctx;
 
+	(void)reason;
 	memory_free(&giver->map->memory, giver->freer, unlinked, entry_size_of(unlinked));
 	giver->given++;
 }

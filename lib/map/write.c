@@ -93,9 +93,9 @@ static int secure(struct attempt *attempt)
 	return result < 0 ? result : 0;
 }
 
-static void retire(struct attempt *attempt, struct rcumap_entry *displaced)
+static void retire(struct attempt *attempt, struct rcumap_entry *displaced, enum rcumap_reason reason)
 {
-	retire_fill(attempt->cell, displaced);
+	retire_fill(attempt->cell, displaced, reason);
 	attempt->cell = NULL;
 }
 
@@ -185,7 +185,7 @@ static int store_over(struct attempt *attempt, const struct table *table, struct
 	}
 	store->version = attempt->entry->version;
 	attempt->entry = NULL;
-	retire(attempt, view->entry);
+	retire(attempt, view->entry, RCUMAP_REPLACED);
 	atomic_fetch_add_explicit(&attempt->stripe->replaced, 1, memory_order_relaxed);
 	return 0;
 }
@@ -262,7 +262,7 @@ int write_remove(struct rcumap *map, struct write_remove *remove)
 		if (result)
 			break;
 		if (bucket_remove(&map->tables, table, &view)) {
-			retire(&attempt, view.entry);
+			retire(&attempt, view.entry, RCUMAP_DELETED);
 			atomic_fetch_add_explicit(&attempt.stripe->deleted, 1, memory_order_relaxed);
 			break;
 		}
@@ -289,7 +289,7 @@ static int remove_slot(struct attempt *attempt, const struct table *table, struc
 	if (error)
 		return error;
 	if (bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, word)) {
-		retire(attempt, slot_entry(word));
+		retire(attempt, slot_entry(word), RCUMAP_CLEARED);
 		atomic_fetch_add_explicit(&attempt->stripe->deleted, 1, memory_order_relaxed);
 		return 0;
 	}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "reclaim/log.h"
+
+/* Added to `reserved` to close a block: larger than any number of reservations. */
+#define CLOSED (UINT64_C(1) << 62)
+
+static int create(struct memory *memory, struct log_block **block)
+{
+	void *p = NULL;
+	int error = memory_alloc(memory, sizeof(struct log_block), 16, &p);
+
+	if (error)
+		return error;
+	*block = p;
+	(*block)->next = NULL;
+	atomic_init(&(*block)->reserved, 1); /* the creator's own */
+	for (unsigned i = 0; i < LOG_CELLS; i++)
+		atomic_init(&(*block)->cell[i], 0);
+	return 0;
+}
+
+static void push_full(struct log *log, struct log_block *block)
+{
+	block->next = atomic_load_explicit(&log->full, memory_order_relaxed);
+	/* [FULL release] publishes the link; pairs with [FULL acquire] in log_take(), which takes the whole stack. */
+	while (!atomic_compare_exchange_weak_explicit(&log->full, &block->next, block, memory_order_release,
+						      memory_order_relaxed));
+}
+
+int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
+{
+	_Atomic(struct log_block *) *current = &log->stripe[stripe_index()].current;
+	/* [BLOCK acquire] pairs with the [BLOCK release] below: the cells are 0. */
+	struct log_block *block = atomic_load_explicit(current, memory_order_acquire);
+
+	for (;;) {
+		if (block) {
+			/* relaxed: the number alone decides whose cell it is (R1) */
+			uint64_t i = atomic_fetch_add_explicit(&block->reserved, 1, memory_order_relaxed);
+
+			if (i < LOG_CELLS) {
+				*cell = &block->cell[i];
+				return 0;
+			}
+		}
+
+		struct log_block *fresh = NULL;
+		int error = create(memory, &fresh);
+
+		if (error)
+			return error;
+		/* [BLOCK release] publishes the block. A block that the consumer took meanwhile makes this fail,
+		 * with NULL. */
+		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
+							    memory_order_acquire)) {
+			if (block)
+				push_full(log, block);
+			atomic_fetch_add_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
+			*cell = &fresh->cell[0];
+			return 1;
+		}
+		memory_discard(memory, fresh, sizeof *fresh);
+	}
+}
+
+bool log_pending(const struct log *log)
+{
+	struct log *all = (struct log *)log;
+
+	if (log->waiting)
+		return true;
+	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK release] and wake_signal()
+	 * (ground/wake.h) */
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
+			return true;
+	return atomic_load_explicit(&all->full, memory_order_seq_cst) != NULL;
+}
+
+/* ------------------------------------------------------------------ taking */
+
+static bool filled(struct log_block *block)
+{
+	for (uint64_t i = 0; i < block->used; i++)
+		/* [CELL acquire] pairs with log_fill(). R2. */
+		if (!atomic_load_explicit(&block->cell[i], memory_order_acquire))
+			return false;
+	return true;
+}
+
+/* Closed blocks: those that are filled into the batch, the others to the waiting ones. */
+static void sort_block(struct log *log, struct log_batch *batch, struct log_block *block)
+{
+	struct log_block **list = filled(block) ? &batch->blocks : &log->waiting;
+
+	block->next = *list;
+	*list = block;
+	if (list == &batch->blocks)
+		batch->count++;
+}
+
+static void sort_list(struct log *log, struct log_batch *batch, struct log_block *block)
+{
+	while (block) {
+		struct log_block *next = block->next;
+
+		sort_block(log, batch, block);
+		block = next;
+	}
+}
+
+bool log_take(struct log *log, struct log_batch *batch)
+{
+	struct log_block *waiting = log->waiting;
+
+	*batch = (struct log_batch){ 0 };
+	log->waiting = NULL;
+	sort_list(log, batch, waiting);
+	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
+		/* [BLOCK acquire] takes the block from the stripe; pairs with [BLOCK release] in log_reserve(). */
+		struct log_block *block =
+			atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
+
+		if (!block)
+			continue;
+		/* relaxed: R1; what is in the cells is read with [CELL acquire] */
+		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
+
+		block->used = reserved < LOG_CELLS ? reserved : LOG_CELLS;
+		sort_block(log, batch, block);
+	}
+
+	/* [FULL acquire] takes the stack; pairs with push_full(). */
+	struct log_block *full = atomic_exchange_explicit(&log->full, NULL, memory_order_acquire);
+
+	for (struct log_block *block = full; block; block = block->next)
+		block->used = LOG_CELLS;
+	sort_list(log, batch, full);
+	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block
+	 * is still on the way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as
+	 * above. */
+	return log->waiting || atomic_load_explicit(&log->full, memory_order_acquire);
+}
+
+void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block)
+{
+	memory_free(memory, freer, block, sizeof *block);
+	atomic_fetch_sub_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
+}
+
+uint64_t log_blocks(const struct log *log)
+{
+	/* relaxed: a hint */
+	return atomic_load_explicit(&((struct log *)log)->blocks, memory_order_relaxed);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What many writers tell one consumer: 64-bit words in arrays, one array per stripe, so that telling is one fetch_add
+ * and one store. Knows nothing of what the words mean.
+ *
+ * A writer reserves a cell before he does what he will tell (the only step that can fail), then fills it, or cancels.
+ * Both happen inside one read section. A block of cells then goes this way:
+ *
+ *     stripe[].current --full or taken--> closed --all cells filled--> batch --the consumer's; a grace period--> freed
+ *
+ * Invariants
+ * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it.
+ * R2 Who takes a word sees all that its writer did before he filled the cell.
+ * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it,
+ *    to reserve in it, was in a section by then. Its words may be read as soon as it is taken.
+ */
+#ifndef RCUMAP_LOG_H
+#define RCUMAP_LOG_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ground/stripe.h"
+#include "memory/memory.h"
+
+#ifdef RCUMAP_DEBUG
+#define LOG_CELLS 4u
+#else
+#define LOG_CELLS 508u
+#endif
+
+typedef _Atomic uint64_t log_cell; /* 0: not filled yet */
+
+/* In a cancelled cell. */
+#define LOG_CANCELLED UINT64_MAX
+
+struct log_block {
+	struct log_block *next; /* in `full`, then in `waiting`; of a taken block, the consumer's */
+	_Atomic uint64_t reserved; /* cells reserved; may pass LOG_CELLS */
+	uint64_t used; /* once closed: cells that count */
+	log_cell cell[LOG_CELLS];
+};
+
+#ifndef RCUMAP_DEBUG
+_Static_assert(sizeof(struct log_block) <= 4096, "a block is a page at most");
+#endif
+
+/* All zero at first. */
+struct log {
+	struct {
+		_Alignas(64) _Atomic(struct log_block *) current;
+	} stripe[STRIPE_COUNT];
+	_Atomic(struct log_block *) full;
+	_Atomic uint64_t blocks; /* all that there are */
+	struct log_block *waiting; /* the consumer's: closed, with cells that were not filled when he looked */
+};
+
+/* Taken blocks: closed, and all their cells filled or cancelled. */
+struct log_batch {
+	struct log_block *blocks;
+	uint64_t count;
+};
+
+/* Set *cell to a reserved cell. 0; 1: as 0, and the consumer must be woken once the cell is filled or cancelled;
+ * -ENOMEM, -EFAULT. Inside a read section. Lock-free. */
+int log_reserve(struct log *log, struct memory *memory, log_cell **cell);
+
+/* Fill the cell with a word that is neither 0 nor LOG_CANCELLED. Wait-free. */
+static inline void log_fill(log_cell *cell, uint64_t word)
+{
+	assert(word && word != LOG_CANCELLED);
+	/* [CELL release] pairs with [CELL acquire] in filled(). R2. */
+	atomic_store_explicit(cell, word, memory_order_release);
+}
+
+/* Give the cell up. Wait-free. */
+static inline void log_cancel(log_cell *cell)
+{
+	/* [CELL release] as in log_fill(). */
+	atomic_store_explicit(cell, LOG_CANCELLED, memory_order_release);
+}
+
+/* The consumer: take all that can be taken. True if blocks stay behind because a cell in them is not filled yet. */
+bool log_take(struct log *log, struct log_batch *batch);
+
+/* The consumer: is there anything to take? */
+bool log_pending(const struct log *log);
+
+/* The word in cell i of a taken block; 0: it was cancelled, or i is `used` or more. */
+static inline uint64_t log_word(const struct log_block *block, uint64_t i)
+{
+	if (i >= block->used)
+		return 0;
+
+	/* relaxed: filled() has acquired it */
+	uint64_t word = atomic_load_explicit(&((struct log_block *)block)->cell[i], memory_order_relaxed);
+
+	return word == LOG_CANCELLED ? 0 : word;
+}
+
+/* Free a taken block, after a grace period that began when it had been taken (R3). Any thread. */
+void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block);
+
+/* Blocks that writers have begun and nobody has freed yet. Wait-free. */
+uint64_t log_blocks(const struct log *log);
+
+#endif
