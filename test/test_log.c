@@ -92,6 +92,8 @@ static void an_empty_log(void)
 	ok(!log_take(&desk->log, &batch), "nothing stays behind");
 	ok(batch.blocks == NULL && batch.count == 0, "and nothing is taken");
 	is_int(log_blocks(&desk->log), 0, "there is no block");
+	log_adopt(&desk->log, 0);
+	ok(!log_pending(&desk->log) && log_blocks(&desk->log) == 0, "nor after a fork");
 	ok(desk_delete(desk), "nothing was allocated");
 }
 
@@ -237,6 +239,64 @@ static void without_memory(void)
 	ok(desk_delete(desk), "all blocks are freed");
 }
 
+/* A block each that waits, is full, and is current, all with a cell that its writer did not come to fill, and one that
+ * was taken before: as a child of fork() finds them. */
+static void nobody_waits_for_writers_that_a_fork_left_behind(void)
+{
+	struct desk *desk = desk_new();
+	struct log_batch before, batch;
+	log_cell *cell = NULL;
+
+	tell(desk, 1);
+	(void)log_take(&desk->log, &before);
+	(void)reserve(desk, &cell);
+	tell(desk, 1);
+	(void)log_take(&desk->log, &batch);
+	for (unsigned i = 1; i < LOG_CELLS; i++)
+		tell(desk, 1);
+	(void)reserve(desk, &cell);
+	tell(desk, 1);
+	(void)reserve(desk, &cell);
+	ok(desk->log.waiting && desk->log.full, "blocks wait, are full, and current, with cells unfilled in all of them");
+	/* A writer's next step would have been to count the block that he had begun. */
+	atomic_fetch_sub(&desk->log.blocks, 1);
+
+	log_adopt(&desk->log, before.count);
+	is_int(log_blocks(&desk->log), 4, "the blocks are counted anew, also those taken before");
+	ok(log_pending(&desk->log), "there is something to take");
+	is_int(reserve(desk, &cell), 0, "the current block goes on");
+	ok(log_take(&desk->log, &batch), "and waits for its new cell alone");
+	is_int(batch.count, 2, "the other blocks are taken");
+	is_int(hear(desk, &batch, NULL, 1), LOG_CELLS, "with all that was told");
+	log_fill(cell, 1);
+	ok(!log_take(&desk->log, &batch), "nothing stays behind");
+	is_int(hear(desk, &batch, NULL, 1), 2, "what was told in it before the fork and after it is heard");
+	is_int(hear(desk, &before, NULL, 1), 1, "what was taken before is as it was");
+	is_int(log_blocks(&desk->log), 0, "no block is left");
+	ok(!log_pending(&desk->log), "nothing is pending");
+	ok(desk_delete(desk), "all blocks are freed");
+}
+
+/* A writer may have been about to replace a block: more reservations than cells. */
+static void a_block_that_overflows_is_adopted(void)
+{
+	struct desk *desk = desk_new();
+	log_cell *cell = NULL;
+	struct log_block *block = NULL;
+
+	for (unsigned i = 0; i < LOG_CELLS; i++)
+		tell(desk, 1);
+	for (unsigned s = 0; s < STRIPE_COUNT && !block; s++)
+		block = atomic_load(&desk->log.stripe[s].current);
+	atomic_fetch_add(&block->reserved, 2);
+	log_adopt(&desk->log, 0);
+	is_int(log_blocks(&desk->log), 1, "a full block is still its stripe's");
+	is_int(reserve(desk, &cell), 1, "another one is begun");
+	log_fill(cell, 1);
+	is_int(turn(desk), LOG_CELLS + 1, "nothing is lost, nor comes twice");
+	ok(desk_delete(desk), "all blocks are freed");
+}
+
 /* ------------------------------------------------------------------ several threads */
 
 #define WRITERS 3u
@@ -351,6 +411,8 @@ int main(void)
 	unfilled_cells_hold_up_their_block_alone();
 	a_taken_block_is_closed();
 	without_memory();
+	nobody_waits_for_writers_that_a_fork_left_behind();
+	a_block_that_overflows_is_adopted();
 	threads_tell();
 	return tap_done();
 }

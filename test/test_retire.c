@@ -183,6 +183,54 @@ static void nobody_waits_for_the_list(void)
 	ok(bin_delete(bin), "all blocks are freed");
 }
 
+static void put_block(struct bin *bin, struct object *object)
+{
+	for (unsigned i = 0; i < LOG_CELLS; i++)
+		put(bin, &object[i]);
+}
+
+/* As a child of fork() finds it: two blocks are ready, a helper has popped a third and holds the list for a fourth; one
+ * has been taken, and one has a cell that its writer did not come to fill. */
+static void what_waited_at_a_fork_is_given_back(void)
+{
+	struct bin *bin = bin_new();
+	struct object *objects = objects_new(5 * LOG_CELLS);
+	struct log_batch batch;
+	struct log_block *popped;
+	retire_cell *cell = NULL;
+	unsigned wrong = 0;
+
+	for (unsigned b = 0; b < 3; b++)
+		put_block(bin, objects + b * LOG_CELLS);
+	(void)retire_take(&bin->retire, &batch);
+	(void)retire_ready(&bin->retire, &batch);
+	put_block(bin, objects + 3 * LOG_CELLS);
+	(void)retire_take(&bin->retire, &batch);
+	put(bin, &objects[4 * LOG_CELLS]);
+	(void)reserve(bin, &cell);
+	popped = bin->retire.ready;
+	bin->retire.ready = popped->next;
+	atomic_store(&bin->retire.popping, true);
+
+	retire_adopt(&bin->retire, &batch);
+	is_int(retire_unreclaimed(&bin->retire), 2, "a child counts what is ready");
+	is_int(retire_blocks(&bin->retire), 4, "and what else there is, but for what a helper had popped");
+	is_int(reclaim_all(bin), 2 * LOG_CELLS, "it gives back what is ready");
+	is_int(retire_unreclaimed(&bin->retire), 0, "then none is");
+	ok(retire_ready(&bin->retire, &batch), "what was taken gets ready");
+	is_int(reclaim_all(bin), LOG_CELLS, "and is given back");
+	ok(!retire_take(&bin->retire, &batch), "nothing waits for a writer who is gone");
+	ok(retire_ready(&bin->retire, &batch), "the rest gets ready");
+	is_int(reclaim_all(bin), 1, "and is given back");
+	is_int(retire_blocks(&bin->retire), 0, "no block is left");
+	for (unsigned i = 0; i <= 4 * LOG_CELLS; i++)
+		wrong += objects[i].given > 1;
+	is_int(wrong, 0, "nothing is given back twice");
+	memory_free(&bin->memory, &bin->freer, popped, sizeof *popped);
+	free(objects);
+	ok(bin_delete(bin), "all other blocks are freed");
+}
+
 /* ------------------------------------------------------------------ several threads */
 
 #define WRITERS 3u
@@ -282,6 +330,7 @@ int main(void)
 	what_goes_in_comes_out_once(LOG_CELLS, "a full block");
 	what_goes_in_comes_out_once(3 * LOG_CELLS + LOG_CELLS / 2, "several blocks");
 	nobody_waits_for_the_list();
+	what_waited_at_a_fork_is_given_back();
 	threads_retire(false);
 	threads_retire(true);
 	return tap_done();

@@ -153,3 +153,40 @@ uint64_t log_blocks(const struct log *log)
 	/* relaxed: a hint */
 	return atomic_load_explicit(&((struct log *)log)->blocks, memory_order_relaxed);
 }
+
+/* ------------------------------------------------------------------ after fork(): all relaxed, nobody else is there */
+
+static void cancel_unfilled(struct log_block *block)
+{
+	uint64_t reserved = atomic_load_explicit(&block->reserved, memory_order_relaxed);
+
+	for (uint64_t i = 0; i < LOG_CELLS && i < reserved; i++)
+		if (!atomic_load_explicit(&block->cell[i], memory_order_relaxed))
+			atomic_store_explicit(&block->cell[i], LOG_CANCELLED, memory_order_relaxed);
+}
+
+/* How many blocks it was. */
+static uint64_t cancel_unfilled_in_list(struct log_block *block)
+{
+	uint64_t count = 0;
+
+	for (; block; block = block->next, count++)
+		cancel_unfilled(block);
+	return count;
+}
+
+void log_adopt(struct log *log, uint64_t taken)
+{
+	uint64_t blocks = taken + cancel_unfilled_in_list(log->waiting);
+
+	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
+		struct log_block *block = atomic_load_explicit(&log->stripe[s].current, memory_order_relaxed);
+
+		if (!block)
+			continue;
+		cancel_unfilled(block);
+		blocks++;
+	}
+	blocks += cancel_unfilled_in_list(atomic_load_explicit(&log->full, memory_order_relaxed));
+	atomic_store_explicit(&log->blocks, blocks, memory_order_relaxed);
+}

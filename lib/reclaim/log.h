@@ -106,4 +106,9 @@ void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer
 /* Blocks that writers have begun and nobody has freed yet. Wait-free. */
 uint64_t log_blocks(const struct log *log);
 
+/* In a child of fork(), where no other thread of the parent is: cells that are reserved and not filled are cancelled,
+ * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. A full block
+ * that a writer was just handing over is lost. */
+void log_adopt(struct log *log, uint64_t taken);
+
 #endif

@@ -80,3 +80,16 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
 	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
 }
+
+void retire_adopt(struct retire *retire, const struct log_batch *batch)
+{
+	uint64_t ready = 0;
+
+	/* Of one popping, `ready` is as before or as after: it changes by one store. */
+	for (struct log_block *block = retire->ready; block; block = block->next)
+		ready++;
+	/* relaxed, both: nobody else is there */
+	atomic_store_explicit(&retire->popping, false, memory_order_relaxed);
+	atomic_store_explicit(&retire->unreclaimed, ready, memory_order_relaxed);
+	log_adopt(&retire->log, ready + batch->count);
+}
