@@ -62,7 +62,7 @@ static int get(void *map, const void *key, size_t key_size, void *buffer, size_t
 
 static int put(void *map, const void *key, size_t key_size, const void *value, size_t value_size)
 {
-	return rcumap_put(map, key, key_size, value, value_size, NULL);
+	return rcumap_put(map, key, key_size, value, value_size, RCUMAP_TTL_DEFAULT, NULL);
 }
 
 static int remove_key(void *map, const void *key, size_t key_size)

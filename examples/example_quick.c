@@ -17,7 +17,7 @@ int main(void)
 
 	if (rcumap_create(&map, NULL) != 0)
 		return 1;
-	if (rcumap_put(map, "colour", 6, "green", 5, NULL) != 0)
+	if (rcumap_put(map, "colour", 6, "green", 5, RCUMAP_TTL_DEFAULT, NULL) != 0)
 		return 1;
 
 	rcumap_read_lock(map); /* the entry is valid until the section ends */

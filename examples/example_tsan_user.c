@@ -66,7 +66,7 @@ static void play_round(struct program *p, uint64_t number)
 	struct triple t = { number, number * number, number * number * number };
 
 	for (uint64_t key = 0; key < KEYS; key++)
-		if (rcumap_put(p->map, &key, sizeof key, &t, sizeof t, NULL) != 0)
+		if (rcumap_put(p->map, &key, sizeof key, &t, sizeof t, RCUMAP_TTL_DEFAULT, NULL) != 0)
 			atomic_fetch_add(&p->violations, 1);
 	for (uint64_t key = number % 3; key < KEYS; key += 3)
 		if (rcumap_delete(p->map, &key, sizeof key) != 0)

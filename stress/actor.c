@@ -221,16 +221,20 @@ int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t k
 	payload_fill(value, size, key, number);
 	switch (verb) {
 	case VERB_PUT:
-		return verify_outcome(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, version), 0, 0);
+		return verify_outcome(me, "put", key,
+				      rcumap_put(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version), 0, 0);
 	case VERB_ADD:
-		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, version), -EEXIST,
-				      0);
+		return verify_outcome(me, "add", key,
+				      rcumap_add(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version),
+				      -EEXIST, 0);
 	case VERB_REPLACE:
-		return verify_outcome(me, "replace", key, rcumap_replace(map, k.bytes, k.size, value, size, version),
+		return verify_outcome(me, "replace", key,
+				      rcumap_replace(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version),
 				      -ENOENT, 0);
 	case VERB_SWAP:
 		return verify_outcome(me, "compare_and_swap", key,
-				      rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size, version),
+				      rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size,
+							      RCUMAP_TTL_DEFAULT, version),
 				      -ENOENT, -ESTALE);
 	}
 	violation(me->run, "verb %d does not exist", verb);

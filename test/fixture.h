@@ -193,7 +193,7 @@ static inline int fixture_put(struct rcumap *map, uint64_t number, uint64_t turn
 	size_t key_size = fixture_key(number, key);
 
 	payload_fill(value, size, number, turn);
-	return rcumap_put(map, key, key_size, value, size, NULL);
+	return rcumap_put(map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, NULL);
 }
 
 static inline int fixture_delete(struct rcumap *map, uint64_t number)

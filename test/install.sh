@@ -30,7 +30,7 @@ int main(void)
 	char value[8];
 	size_t size;
 
-	if (rcumap_create(&map, NULL) || rcumap_put(map, "key", 3, "value", 5, NULL) ||
+	if (rcumap_create(&map, NULL) || rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL) ||
 	    rcumap_get(map, "key", 3, value, sizeof value, &size, NULL) || size != 5 || memcmp(value, "value", 5))
 		return 1;
 	puts("found it");

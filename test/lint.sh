@@ -54,7 +54,9 @@ grep -rnE --include='*.[ch]' '\b(atomic_thread_fence|__sync_synchronize|__atomic
 
 find include lib test stress bench examples -name '*.[ch]' 2>/dev/null | while read -r file; do
 	lines=$(wc -l <"$file")
-	[ "$lines" -le 600 ] || say "$file: $lines lines, at most 600"
+	most=600
+	[ "$file" = include/rcumap.h ] && most=1000 # the reference
+	[ "$lines" -le "$most" ] || say "$file: $lines lines, at most $most"
 done
 find include lib test stress bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' 2>/dev/null | while read -r file; do
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || say "$file: no SPDX line"

@@ -97,7 +97,7 @@ static inline struct rcumap_entry *chain_entry(struct chain *chain, struct chain
 	struct chain_node *node = (struct chain_node *)aligned_alloc(16, sizeof *node + sizeof key);
 
 	node->entry.version = atomic_fetch_add(&chain->versions, 1) + 1;
-	entry_fill(&node->entry, &key, sizeof key, NULL, 0);
+	entry_fill(&node->entry, &key, sizeof key, NULL, 0, false);
 	node->next = atomic_load(&chain->nodes);
 	while (!atomic_compare_exchange_weak(&chain->nodes, &node->next, node))
 		;

@@ -131,16 +131,17 @@ static int take(struct sequence *s, struct step *step)
 	step->version = 0;
 	switch (step->verb) {
 	case PUT:
-		result = rcumap_put(s->map, key, key_size, value, step->size, &step->version);
+		result = rcumap_put(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
 		break;
 	case ADD:
-		result = rcumap_add(s->map, key, key_size, value, step->size, &step->version);
+		result = rcumap_add(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
 		break;
 	case REPLACE:
-		result = rcumap_replace(s->map, key, key_size, value, step->size, &step->version);
+		result = rcumap_replace(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
 		break;
 	case SWAP:
-		result = rcumap_compare_and_swap(s->map, key, key_size, expected, value, step->size, &step->version);
+		result = rcumap_compare_and_swap(s->map, key, key_size, expected, value, step->size, RCUMAP_TTL_DEFAULT,
+						 &step->version);
 		break;
 	case DELETE:
 		result = rcumap_delete(s->map, key, key_size);

@@ -54,7 +54,7 @@ static void blocks_may_have_any_address(void)
 			unsigned char key[20] = { 0 };
 
 			key[key_size - 1] = (unsigned char)size;
-			wrong += rcumap_put(map, key, key_size, value, size, NULL) != 0 ||
+			wrong += rcumap_put(map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, NULL) != 0 ||
 				 !fixture_holds(map, key, key_size, value, size, 0);
 		}
 	is_int(wrong, 0, "%s: entries of all small sizes", fixture_name());
@@ -108,15 +108,15 @@ static int store(struct rcumap *map, unsigned verb, uint64_t version, uint64_t *
 {
 	switch (verb) {
 	case 0:
-		return rcumap_put(map, "key", 3, "new", 3, stored);
+		return rcumap_put(map, "key", 3, "new", 3, RCUMAP_TTL_DEFAULT, stored);
 	case 1:
-		return rcumap_put(map, "new", 3, "new", 3, stored);
+		return rcumap_put(map, "new", 3, "new", 3, RCUMAP_TTL_DEFAULT, stored);
 	case 2:
-		return rcumap_add(map, "new", 3, "new", 3, stored);
+		return rcumap_add(map, "new", 3, "new", 3, RCUMAP_TTL_DEFAULT, stored);
 	case 3:
-		return rcumap_replace(map, "key", 3, "new", 3, stored);
+		return rcumap_replace(map, "key", 3, "new", 3, RCUMAP_TTL_DEFAULT, stored);
 	default:
-		return rcumap_compare_and_swap(map, "key", 3, version, "new", 3, stored);
+		return rcumap_compare_and_swap(map, "key", 3, version, "new", 3, RCUMAP_TTL_DEFAULT, stored);
 	}
 }
 
@@ -132,7 +132,7 @@ static void stores_refuse(enum fault_kind kind)
 		bool hit;
 		int error;
 
-		rcumap_put(map, "key", 3, "old", 3, &version);
+		rcumap_put(map, "key", 3, "old", 3, RCUMAP_TTL_DEFAULT, &version);
 		fault_arm(1, kind);
 		error = store(map, verb, version, &stored);
 		hit = fault_disarm();

@@ -28,11 +28,14 @@ static void each_verb_refuses(struct rcumap *map, const void *key, size_t key_si
 
 	is_int(rcumap_get(map, key, key_size, buffer, sizeof buffer, &size, &version), -EINVAL, "%s: get, %s",
 	       fixture_name(), name);
-	is_int(rcumap_put(map, key, key_size, "v", 1, &version), -EINVAL, "%s: put, %s", fixture_name(), name);
-	is_int(rcumap_add(map, key, key_size, "v", 1, &version), -EINVAL, "%s: add, %s", fixture_name(), name);
-	is_int(rcumap_replace(map, key, key_size, "v", 1, &version), -EINVAL, "%s: replace, %s", fixture_name(), name);
-	is_int(rcumap_compare_and_swap(map, key, key_size, 1, "v", 1, &version), -EINVAL, "%s: compare_and_swap, %s",
+	is_int(rcumap_put(map, key, key_size, "v", 1, RCUMAP_TTL_DEFAULT, &version), -EINVAL, "%s: put, %s",
 	       fixture_name(), name);
+	is_int(rcumap_add(map, key, key_size, "v", 1, RCUMAP_TTL_DEFAULT, &version), -EINVAL, "%s: add, %s",
+	       fixture_name(), name);
+	is_int(rcumap_replace(map, key, key_size, "v", 1, RCUMAP_TTL_DEFAULT, &version), -EINVAL, "%s: replace, %s",
+	       fixture_name(), name);
+	is_int(rcumap_compare_and_swap(map, key, key_size, 1, "v", 1, RCUMAP_TTL_DEFAULT, &version), -EINVAL,
+	       "%s: compare_and_swap, %s", fixture_name(), name);
 	is_int(rcumap_delete(map, key, key_size), -EINVAL, "%s: delete, %s", fixture_name(), name);
 	is_int(rcumap_delete_if(map, key, key_size, 1), -EINVAL, "%s: delete_if, %s", fixture_name(), name);
 	ok(size == 99 && version == 99 && memcmp(buffer, "###", 4) == 0, "%s: nothing is written, %s", fixture_name(),
@@ -68,11 +71,11 @@ static void each_store_gives(struct rcumap *map, const void *value, size_t value
 	uint64_t version = 0, untouched = 99;
 	int results[4];
 
-	rcumap_put(map, "key", 3, "old", 3, &version);
-	results[0] = rcumap_put(map, "key", 3, value, value_size, &untouched);
-	results[1] = rcumap_replace(map, "key", 3, value, value_size, &untouched);
-	results[2] = rcumap_compare_and_swap(map, "key", 3, version, value, value_size, &untouched);
-	results[3] = rcumap_add(map, "new key", 7, value, value_size, &untouched);
+	rcumap_put(map, "key", 3, "old", 3, RCUMAP_TTL_DEFAULT, &version);
+	results[0] = rcumap_put(map, "key", 3, value, value_size, RCUMAP_TTL_DEFAULT, &untouched);
+	results[1] = rcumap_replace(map, "key", 3, value, value_size, RCUMAP_TTL_DEFAULT, &untouched);
+	results[2] = rcumap_compare_and_swap(map, "key", 3, version, value, value_size, RCUMAP_TTL_DEFAULT, &untouched);
+	results[3] = rcumap_add(map, "new key", 7, value, value_size, RCUMAP_TTL_DEFAULT, &untouched);
 	for (unsigned i = 0; i < 4; i++)
 		ok(results[i] == error || results[i] == or_error, "%s: store %u, %s (%d)", fixture_name(), i, name,
 		   results[i]);
@@ -99,7 +102,7 @@ static void get_without_a_buffer(struct rcumap *map)
 {
 	size_t size = 99;
 
-	rcumap_put(map, "key", 3, "value", 5, NULL);
+	rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_get(map, "key", 3, NULL, 1, &size, NULL), -EINVAL, "%s: get into NULL of 1 byte", fixture_name());
 	is_int(rcumap_get(map, "key", 3, NULL, SIZE_MAX, &size, NULL), -EINVAL, "%s: get into NULL of SIZE_MAX bytes",
 	       fixture_name());
@@ -126,7 +129,8 @@ static void all_sizes(struct rcumap *map)
 	/* Keys of zeros alone, told apart by their size; and values that begin anywhere. */
 	for (size_t k = 0; k < keys; k++)
 		for (size_t v = 0; v < values; v++) {
-			wrong_new += rcumap_put(map, key, key_sizes[k], value, value_sizes[v], NULL) != 0;
+			wrong_new += rcumap_put(map, key, key_sizes[k], value, value_sizes[v], RCUMAP_TTL_DEFAULT,
+						NULL) != 0;
 			wrong_new += !fixture_holds(map, key, key_sizes[k], value, value_sizes[v], 0);
 		}
 	is_int(wrong_new, 0, "%s: every size of key holds every size of value", fixture_name());
@@ -134,7 +138,7 @@ static void all_sizes(struct rcumap *map)
 	for (size_t k = 0; k < keys; k++) {
 		const unsigned char *other = value + k;
 
-		wrong_replaced += rcumap_replace(map, key, key_sizes[k], other, 16 + k, NULL) != 0;
+		wrong_replaced += rcumap_replace(map, key, key_sizes[k], other, 16 + k, RCUMAP_TTL_DEFAULT, NULL) != 0;
 	}
 	for (size_t k = 0; k < keys; k++) {
 		wrong_replaced += !fixture_holds(map, key, key_sizes[k], value + k, 16 + k, 0);
@@ -158,7 +162,7 @@ static void every_byte_as_a_key(struct rcumap *map)
 	for (unsigned i = 0; i < 256; i++) {
 		unsigned char key = (unsigned char)i;
 
-		rcumap_put(map, &key, 1, &i, sizeof i, NULL);
+		rcumap_put(map, &key, 1, &i, sizeof i, RCUMAP_TTL_DEFAULT, NULL);
 	}
 	for (unsigned i = 0; i < 256; i++) {
 		unsigned char key = (unsigned char)i;
@@ -183,7 +187,8 @@ static void the_largest_value(struct rcumap *map)
 	if (value == MAP_FAILED)
 		bail("mmap: %s", strerror(errno));
 	value[size - 1] = '!';
-	is_int(rcumap_put(map, "key", 3, value, size, NULL), 0, "%s: the largest value", fixture_name());
+	is_int(rcumap_put(map, "key", 3, value, size, RCUMAP_TTL_DEFAULT, NULL), 0, "%s: the largest value",
+	       fixture_name());
 	is_int(rcumap_get(map, "key", 3, NULL, 0, &told, NULL) == -ENOBUFS ? told : 0, size, "%s: tells its size",
 	       fixture_name());
 	rcumap_read_lock(map);

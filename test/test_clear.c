@@ -52,7 +52,7 @@ static void works_inside_the_callers_section(void)
 	const struct rcumap_entry *entry;
 	int result;
 
-	rcumap_put(map, "key", 3, "value", 5, NULL);
+	rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
 	rcumap_read_lock(map);
 	entry = rcumap_find(map, "key", 3);
 	result = rcumap_clear(map);

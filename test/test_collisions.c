@@ -94,7 +94,8 @@ static void colliding(uint64_t classes_count, uint64_t capacity, const char *nam
 	for (uint64_t i = 0; i < 1000; i++) {
 		size_t key_size = fixture_key(victim, key);
 
-		denied += rcumap_add(map, key, key_size, "x", 1, &version) == -EOVERFLOW && version == 99;
+		denied += rcumap_add(map, key, key_size, "x", 1, RCUMAP_TTL_DEFAULT, &version) == -EOVERFLOW &&
+			  version == 99;
 	}
 	rcumap_barrier(map);
 	is_int(denied, 1000, "%s, %s: a refused key is refused again, and no version is written", fixture_name(), name);

@@ -15,14 +15,14 @@ static void follows_each_verb(struct rcumap *map)
 
 	is_int(rcumap_count(NULL), 0, "%s: NULL counts 0", fixture_name());
 	is_int(rcumap_count(map), 0, "%s: an empty map counts 0", fixture_name());
-	rcumap_put(map, "a", 1, "1", 1, NULL);
-	rcumap_add(map, "b", 1, "1", 1, &version);
-	rcumap_add(map, "b", 1, "2", 1, NULL);
+	rcumap_put(map, "a", 1, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_add(map, "b", 1, "1", 1, RCUMAP_TTL_DEFAULT, &version);
+	rcumap_add(map, "b", 1, "2", 1, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_count(map), 2, "%s: put and add count, a refused add does not", fixture_name());
-	rcumap_put(map, "a", 1, "2", 1, NULL);
-	rcumap_replace(map, "a", 1, "3", 1, NULL);
-	rcumap_replace(map, "c", 1, "3", 1, NULL);
-	rcumap_compare_and_swap(map, "b", 1, version, "3", 1, NULL);
+	rcumap_put(map, "a", 1, "2", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_replace(map, "a", 1, "3", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_replace(map, "c", 1, "3", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_compare_and_swap(map, "b", 1, version, "3", 1, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_count(map), 2, "%s: replacements do not", fixture_name());
 	rcumap_read_lock(map);
 	rcumap_delete(map, "a", 1);

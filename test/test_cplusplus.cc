@@ -41,7 +41,7 @@ static std::string value_of(const rcumap *map, const std::string &key)
 
 static int put(rcumap *map, const std::string &key, const std::string &value, uint64_t *version = nullptr)
 {
-	return rcumap_put(map, key.data(), key.size(), value.data(), value.size(), version);
+	return rcumap_put(map, key.data(), key.size(), value.data(), value.size(), RCUMAP_TTL_DEFAULT, version);
 }
 
 static std::atomic<long> live_bytes;
@@ -81,9 +81,10 @@ static void single_threaded(rcumap *map)
 	is_int(put(map, "one", "1", &version), 0, "put");
 	is_str(value_of(map, "one").c_str(), "1", "find, by a section of scope");
 	is_int(rcumap_get(map, "one", 3, buffer, sizeof buffer, &size, nullptr), 0, "get");
-	is_int(rcumap_add(map, "one", 3, "x", 1, nullptr), -EEXIST, "add");
-	is_int(rcumap_replace(map, "two", 3, "x", 1, nullptr), -ENOENT, "replace");
-	is_int(rcumap_compare_and_swap(map, "one", 3, version, "2", 1, &version), 0, "compare_and_swap");
+	is_int(rcumap_add(map, "one", 3, "x", 1, RCUMAP_TTL_DEFAULT, nullptr), -EEXIST, "add");
+	is_int(rcumap_replace(map, "two", 3, "x", 1, RCUMAP_TTL_DEFAULT, nullptr), -ENOENT, "replace");
+	is_int(rcumap_compare_and_swap(map, "one", 3, version, "2", 1, RCUMAP_TTL_DEFAULT, &version), 0,
+	       "compare_and_swap");
 	is_int(rcumap_delete_if(map, "one", 3, version + 1), -ESTALE, "delete_if");
 	is_int(rcumap_delete(map, "one", 3), 0, "delete");
 	is_int(rcumap_reserve(map, 2000), 0, "reserve");

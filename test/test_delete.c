@@ -7,8 +7,8 @@ static uint64_t seed;
 static void removes_once(struct rcumap *map)
 {
 	is_int(rcumap_delete(map, "key", 3), -ENOENT, "%s: delete of an absent key", fixture_name());
-	rcumap_put(map, "key", 3, "value", 5, NULL);
-	rcumap_put(map, "key2", 4, "value2", 6, NULL);
+	rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_put(map, "key2", 4, "value2", 6, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_delete(map, "key", 3), 0, "%s: delete", fixture_name());
 	ok(fixture_lacks(map, "key", 3), "%s: the key is absent", fixture_name());
 	ok(fixture_holds(map, "key2", 4, "value2", 6, 0), "%s: another key is not", fixture_name());
@@ -58,7 +58,7 @@ static void removes_many_in_any_order(struct rcumap *map)
 
 static void works_inside_the_callers_section(struct rcumap *map)
 {
-	rcumap_put(map, "inside", 6, "1", 1, NULL);
+	rcumap_put(map, "inside", 6, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
 	rcumap_read_lock(map);
 	is_int(rcumap_delete(map, "inside", 6), 0, "%s: delete inside the caller's section", fixture_name());
 	ok(rcumap_find(map, "inside", 6) == NULL, "%s: the key is absent in the same section", fixture_name());

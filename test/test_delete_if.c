@@ -9,18 +9,18 @@ static void test(void)
 
 	is_int(rcumap_delete_if(map, "key", 3, 1), -ENOENT, "%s: an absent key", fixture_name());
 	is_int(rcumap_delete_if(map, "key", 3, 0), -ENOENT, "%s: an absent key has not version 0", fixture_name());
-	rcumap_put(map, "key", 3, "one", 3, &first);
+	rcumap_put(map, "key", 3, "one", 3, RCUMAP_TTL_DEFAULT, &first);
 	is_int(rcumap_delete_if(map, "key", 3, first + 1), -ESTALE, "%s: another version", fixture_name());
 	is_int(rcumap_delete_if(map, "key", 3, 0), -ESTALE, "%s: version 0", fixture_name());
 	is_int(rcumap_delete_if(map, "key", 3, UINT64_MAX), -ESTALE, "%s: the largest version", fixture_name());
-	rcumap_put(map, "key", 3, "two", 3, &second);
+	rcumap_put(map, "key", 3, "two", 3, RCUMAP_TTL_DEFAULT, &second);
 	is_int(rcumap_delete_if(map, "key", 3, first), -ESTALE, "%s: the version before a put", fixture_name());
 	ok(fixture_holds(map, "key", 3, "two", 3, second), "%s: the key is still there", fixture_name());
 	is_int(rcumap_count(map), 1, "%s: and counted", fixture_name());
 	is_int(rcumap_delete_if(map, "key", 3, second), 0, "%s: the right version", fixture_name());
 	ok(fixture_lacks(map, "key", 3), "%s: removes it", fixture_name());
 	is_int(rcumap_delete_if(map, "key", 3, second), -ENOENT, "%s: once", fixture_name());
-	rcumap_add(map, "key", 3, "two", 3, NULL);
+	rcumap_add(map, "key", 3, "two", 3, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_delete_if(map, "key", 3, second), -ESTALE, "%s: the same value stored anew is another version",
 	       fixture_name());
 	rcumap_read_lock(map);

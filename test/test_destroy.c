@@ -160,7 +160,7 @@ static void use_after_destroy(void (*use)(struct rcumap *), const char *name)
 
 static void use_put(struct rcumap *map)
 {
-	rcumap_put(map, "key", 3, "value", 5, NULL);
+	rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
 }
 
 static void use_get(struct rcumap *map)

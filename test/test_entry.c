@@ -6,9 +6,10 @@
 
 static void sizes_add_up(void)
 {
-	is_int(entry_size(1, 0), 17, "the smallest entry");
-	is_int(entry_size(16, 32), 64, "a key of 16 and a value of 32 bytes are one line");
-	is_int(entry_size(RCUMAP_KEY_SIZE_MAX, RCUMAP_VALUE_SIZE_MAX), UINT64_C(16) + 65535 + 2147483647,
+	is_int(entry_size(1, 0, false), 17, "the smallest entry");
+	is_int(entry_size(16, 32, false), 64, "a key of 16 and a value of 32 bytes are one line");
+	is_int(entry_size(16, 32, true), 72, "a deadline is a word more");
+	is_int(entry_size(RCUMAP_KEY_SIZE_MAX, RCUMAP_VALUE_SIZE_MAX, true), UINT64_C(24) + 65535 + 2147483647,
 	       "the largest entry does not overflow");
 }
 
@@ -35,6 +36,7 @@ static void holds_what_it_was_filled_with(void)
 	static const size_t key_sizes[] = { 1, 2, 7, 8, 9, 16, 255, 256, 4096, 65535 };
 	static const size_t value_sizes[] = { 0, 1, 7, 8, 32, 100, 5000 };
 	unsigned char *key = malloc(65535), *value = malloc(5000);
+	struct rcumap_entry *entry = malloc(80000);
 	unsigned wrong = 0, beyond = 0;
 
 	for (size_t i = 0; i < 65535; i++)
@@ -43,23 +45,27 @@ static void holds_what_it_was_filled_with(void)
 		value[i] = (unsigned char)(i * 11 + 3);
 	for (unsigned k = 0; k < sizeof key_sizes / sizeof key_sizes[0]; k++)
 		for (unsigned v = 0; v < sizeof value_sizes / sizeof value_sizes[0]; v++) {
-			size_t key_size = key_sizes[k], value_size = value_sizes[v],
-			       size = entry_size(key_size, value_size);
-			struct rcumap_entry *entry = malloc(size + 1);
+			size_t key_size = key_sizes[k], value_size = value_sizes[v];
+			bool has_deadline = (k + v) % 2;
+			size_t size = entry_size(key_size, value_size, has_deadline);
+			const unsigned char *key_at = (const unsigned char *)entry + (has_deadline ? 24 : 16);
 
-			memset(entry, 0xcc, size + 1);
+			memset(entry, 0xcc, 80000);
 			entry->version = 42;
-			entry_fill(entry, key, key_size, value_size ? value : NULL, value_size);
+			entry_fill(entry, key, key_size, value_size ? value : NULL, value_size, has_deadline);
+			if (has_deadline)
+				entry_set_deadline(entry, deadline_word(7, 3));
 			wrong += entry->version != 42 || entry->key_size != key_size ||
-				 entry->value_size != value_size || entry->zero != 0 ||
-				 memcmp(entry->bytes, key, key_size) != 0 ||
+				 entry_value_size(entry) != value_size || entry_has_deadline(entry) != has_deadline ||
+				 entry_key(entry) != key_at || memcmp(key_at, key, key_size) != 0 ||
 				 memcmp(entry_value(entry), value, value_size) != 0 || entry_size_of(entry) != size ||
-				 entry_value(entry) != (unsigned char *)entry + 16 + key_size;
+				 entry_value(entry) != key_at + key_size;
+			wrong += has_deadline && entry_deadline(entry) != deadline_word(7, 3);
 			beyond += ((unsigned char *)entry)[size] != 0xcc;
-			free(entry);
 		}
 	is_int(wrong, 0, "key and value stand one behind the other, the version is left alone");
 	is_int(beyond, 0, "nothing is written behind them");
+	free(entry);
 	free(key);
 	free(value);
 }
@@ -72,7 +78,7 @@ static void compares_whole_keys(void)
 	} u;
 
 	memset(&u, 0, sizeof u);
-	entry_fill(&u.entry, "abc\0d", 5, "e", 1);
+	entry_fill(&u.entry, "abc\0d", 5, "e", 1, false);
 	ok(entry_has_key(&u.entry, "abc\0d", 5), "its own key");
 	ok(!entry_has_key(&u.entry, "abc\0x", 5), "another last byte, behind a zero");
 	ok(!entry_has_key(&u.entry, "abc", 3), "a beginning of it");
@@ -80,8 +86,52 @@ static void compares_whole_keys(void)
 	ok(!entry_has_key(&u.entry, "xbc\0d", 5), "another first byte");
 }
 
+static void deadlines(void)
+{
+	uint64_t word = deadline_word(1000, 5), hint = hint_of(UINT64_C(0xfedcba9876543210), word);
+
+	is_int(deadline_us(word), 1000, "a deadline comes out as it went in");
+	is_int(deadline_arm(word), 5, "and its arm");
+	ok(!deadline_has_passed(word, 999) && deadline_has_passed(word, 1000),
+	   "it has passed when the clock reaches it");
+	ok(deadline_is_finite(word) && !deadline_is_finite(deadline_word(DEADLINE_NEVER, 1023)), "NEVER is not finite");
+	ok(!deadline_has_passed(deadline_word(DEADLINE_NEVER, 0), UINT64_C(1) << 52), "and does not pass");
+	ok(deadline_has_passed(deadline_word(DEADLINE_DEAD, 1023), 0), "DEAD has, whatever the clock says");
+	ok(deadline_is_sealed(word | DEADLINE_SEALED) && !deadline_is_sealed(word) &&
+		   deadline_us(word | DEADLINE_SEALED) == 1000 && deadline_arm(word | DEADLINE_SEALED) == 5,
+	   "a seal leaves the rest alone");
+	ok(hint_hash(hint) >> 10 == UINT64_C(0xfedcba9876543210) >> 10, "a hint has the top 54 bits of the hash");
+	ok(hint_is_of(hint, word) && hint_is_of(hint, word | DEADLINE_SEALED) &&
+		   !hint_is_of(hint, deadline_word(1000, 6)),
+	   "and knows its own by the arm");
+}
+
+static void is_given_back_by_the_last(void)
+{
+	struct rcumap_entry entry;
+	bool first = false, last = false;
+
+	memset(&entry, 0, sizeof entry);
+	ok(entry_hold(&entry, &first) && first, "the first hold is told");
+	ok(entry_hold(&entry, &first) && !first, "the second is another");
+	ok(!entry_orphan(&entry), "an entry that is held does not go with its grace period");
+	ok(!entry_release(&entry, &last) && !last, "nor with the first release");
+	ok(entry_release(&entry, &last) && last, "but with the last");
+	memset(&entry, 0, sizeof entry);
+	ok(entry_hold(&entry, &first) && !entry_release(&entry, &last) && last,
+	   "before the grace period no release gives it back");
+	ok(entry_orphan(&entry), "an entry that nobody holds goes with its grace period");
+	memset(&entry, 0, sizeof entry);
+	for (unsigned i = 0; i < ENTRY_HOLDS_MAX; i++)
+		(void)entry_hold(&entry, &first);
+	ok(!entry_hold(&entry, &first), "32,767 are the most");
+	ok(!entry_orphan(&entry) && !entry_release(&entry, &last), "of which all count");
+}
+
 int main(void)
 {
+	deadlines();
+	is_given_back_by_the_last();
 	sizes_add_up();
 	entries_of_a_line_do_not_straddle_two();
 	holds_what_it_was_filled_with();

@@ -21,7 +21,8 @@ static void accessors_tell_what_was_put(struct rcumap *map)
 	const struct rcumap_entry *entry;
 	uint64_t version = 0;
 
-	is_int(rcumap_put(map, key, sizeof key, value, sizeof value, &version), 0, "%s: put", fixture_name());
+	is_int(rcumap_put(map, key, sizeof key, value, sizeof value, RCUMAP_TTL_DEFAULT, &version), 0, "%s: put",
+	       fixture_name());
 	rcumap_read_lock(map);
 	entry = rcumap_find(map, key, sizeof key);
 	if (ok(entry != NULL, "%s: a key that was put is found", fixture_name())) {
@@ -47,11 +48,11 @@ static void entry_outlives_its_key_until_the_section_ends(struct rcumap *map)
 {
 	const struct rcumap_entry *first, *second;
 
-	rcumap_put(map, "stay", 4, "first", 5, NULL);
+	rcumap_put(map, "stay", 4, "first", 5, RCUMAP_TTL_DEFAULT, NULL);
 	rcumap_read_lock(map);
 	first = rcumap_find(map, "stay", 4);
-	is_int(rcumap_put(map, "stay", 4, "second!", 7, NULL), 0, "%s: replaced inside the reader's section",
-	       fixture_name());
+	is_int(rcumap_put(map, "stay", 4, "second!", 7, RCUMAP_TTL_DEFAULT, NULL), 0,
+	       "%s: replaced inside the reader's section", fixture_name());
 	second = rcumap_find(map, "stay", 4);
 	is_int(rcumap_delete(map, "stay", 4), 0, "%s: deleted inside the reader's section", fixture_name());
 	ok(rcumap_find(map, "stay", 4) == NULL, "%s: the deleted key is absent at once", fixture_name());
@@ -73,7 +74,7 @@ static void values_behind_keys_of_whole_words_are_aligned(struct rcumap *map)
 	for (size_t size = 8; size <= sizeof key; size += 8) {
 		const struct rcumap_entry *entry;
 
-		rcumap_put(map, key, size, "12345678", 8, NULL);
+		rcumap_put(map, key, size, "12345678", 8, RCUMAP_TTL_DEFAULT, NULL);
 		rcumap_read_lock(map);
 		entry = rcumap_find(map, key, size);
 		aligned = aligned && entry && (uintptr_t)rcumap_entry_value(entry) % 8 == 0;

@@ -8,7 +8,7 @@ static void copies_the_whole_value(struct rcumap *map)
 	size_t size = 99;
 	uint64_t version = 99, stored = 0;
 
-	rcumap_put(map, "key", 3, "0123456789", 10, &stored);
+	rcumap_put(map, "key", 3, "0123456789", 10, RCUMAP_TTL_DEFAULT, &stored);
 	memset(buffer, '#', sizeof buffer);
 	is_int(rcumap_get(map, "key", 3, buffer, sizeof buffer, &size, &version), 0, "%s: get", fixture_name());
 	is_int(size, 10, "%s: the value's size", fixture_name());
@@ -27,7 +27,7 @@ static void tells_the_size_when_it_does_not_fit(struct rcumap *map)
 	size_t size = 99;
 	uint64_t version = 99, stored = 0;
 
-	rcumap_put(map, "key", 3, "0123456789", 10, &stored);
+	rcumap_put(map, "key", 3, "0123456789", 10, RCUMAP_TTL_DEFAULT, &stored);
 	memset(buffer, '#', sizeof buffer);
 	is_int(rcumap_get(map, "key", 3, buffer, 9, &size, &version), -ENOBUFS, "%s: a buffer one byte short",
 	       fixture_name());
@@ -45,7 +45,7 @@ static void empty_values_need_no_buffer(struct rcumap *map)
 {
 	size_t size = 99;
 
-	rcumap_put(map, "empty", 5, NULL, 0, NULL);
+	rcumap_put(map, "empty", 5, NULL, 0, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(rcumap_get(map, "empty", 5, NULL, 0, &size, NULL), 0, "%s: a value of 0 bytes needs no buffer",
 	       fixture_name());
 	is_int(size, 0, "%s: its size is 0", fixture_name());
@@ -72,7 +72,7 @@ static void works_inside_the_callers_section(struct rcumap *map)
 	char buffer[16];
 	int result;
 
-	rcumap_put(map, "key", 3, "value", 5, NULL);
+	rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
 	rcumap_read_lock(map);
 	result = rcumap_get(map, "key", 3, buffer, sizeof buffer, NULL, NULL);
 	rcumap_delete(map, "key", 3);

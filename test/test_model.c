@@ -105,13 +105,14 @@ static void model_store(struct model *m, struct rng *rng, uint64_t turn)
 	want = store_verdict(slot, verb, expected);
 	payload_fill(value, size, number, turn);
 	if (verb == 0)
-		got = rcumap_put(m->map, key, key_size, value, size, &version);
+		got = rcumap_put(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 	else if (verb == 1)
-		got = rcumap_add(m->map, key, key_size, value, size, &version);
+		got = rcumap_add(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 	else if (verb == 2)
-		got = rcumap_replace(m->map, key, key_size, value, size, &version);
+		got = rcumap_replace(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 	else
-		got = rcumap_compare_and_swap(m->map, key, key_size, expected, value, size, &version);
+		got = rcumap_compare_and_swap(m->map, key, key_size, expected, value, size, RCUMAP_TTL_DEFAULT,
+					      &version);
 	if (got == -EOVERFLOW && m->may_overflow && !slot->version && verb < 2) {
 		m->overflows++;
 		return;

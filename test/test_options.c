@@ -35,7 +35,7 @@ static void is_accepted(const struct rcumap_options *options, const char *name)
 	struct rcumap *map = NULL;
 
 	if (is_int(rcumap_create(&map, options), 0, "%s", name)) {
-		ok(map && rcumap_put(map, "key", 3, "value", 5, NULL) == 0 &&
+		ok(map && rcumap_put(map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL) == 0 &&
 			   fixture_holds(map, "key", 3, "value", 5, 0) && rcumap_count(map) == 1,
 		   "%s: the map works", name);
 		is_int(rcumap_destroy(map), 0, "%s: and can be destroyed", name);
@@ -56,8 +56,12 @@ static void sizes(void)
 	is_refused(&later.options, -EINVAL, "size 0");
 	later.options.size = sizeof(size_t);
 	is_refused(&later.options, -EINVAL, "size of the size alone");
-	later.options.size = sizeof later.options - 1;
-	is_refused(&later.options, -EINVAL, "size one byte short");
+	later.options.size = offsetof(struct rcumap_options, default_ttl_ms) - 1;
+	is_refused(&later.options, -EINVAL, "one byte shorter than the first release's");
+	later.options.size++;
+	later.options.default_ttl_ms = RCUMAP_TTL_MAX + 1;
+	is_accepted(&later.options, "the first release's size: what lies behind is not looked at");
+	later.options.default_ttl_ms = 0;
 
 	later.options.size = sizeof later;
 	is_accepted(&later.options, "a larger size with a zero tail");
@@ -192,7 +196,7 @@ static void hash_is_called_with_ctx_and_key(void)
 	later.options.hash = watching_hash;
 	later.options.hash_ctx = &seen;
 	rcumap_create(&map, &later.options);
-	rcumap_put(map, "hello", 5, "1", 1, NULL);
+	rcumap_put(map, "hello", 5, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
 	ok(fixture_holds(map, "hello", 5, "1", 1, 0), "a user's hash");
 	rcumap_delete(map, "hello", 5);
 	ok(seen.calls > 0 && seen.wrong == 0, "is called with ctx and the key");
@@ -214,7 +218,7 @@ static void options_are_not_kept(void)
 	rcumap_create(&map, &later->options);
 	memset(later, 0xff, sizeof *later);
 	free(later);
-	rcumap_put(map, "hello", 5, "1", 1, NULL);
+	rcumap_put(map, "hello", 5, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
 	ok(fixture_holds(map, "hello", 5, "1", 1, 0), "the caller may free the options after the call");
 	ok(allocator.blocks > 0 && seen.calls > 0, "the allocator and the hash stay in use");
 	rcumap_destroy(map);
@@ -228,8 +232,8 @@ static void maps_are_independent(void)
 
 	rcumap_create(&a, NULL);
 	rcumap_create(&b, NULL);
-	rcumap_put(a, "key", 3, "a", 1, NULL);
-	rcumap_put(b, "key", 3, "b", 1, NULL);
+	rcumap_put(a, "key", 3, "a", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_put(b, "key", 3, "b", 1, RCUMAP_TTL_DEFAULT, NULL);
 	ok(fixture_holds(a, "key", 3, "a", 1, 0) && fixture_holds(b, "key", 3, "b", 1, 0), "two maps are independent");
 	rcumap_destroy(a);
 	ok(fixture_holds(b, "key", 3, "b", 1, 0), "also when one is destroyed");

@@ -6,16 +6,20 @@ static void inserts_then_replaces(struct rcumap *map)
 {
 	uint64_t first = 0, second = 0;
 
-	is_int(rcumap_put(map, "key", 3, "one", 3, &first), 0, "%s: put of an absent key", fixture_name());
+	is_int(rcumap_put(map, "key", 3, "one", 3, RCUMAP_TTL_DEFAULT, &first), 0, "%s: put of an absent key",
+	       fixture_name());
 	ok(fixture_holds(map, "key", 3, "one", 3, first), "%s: is there, with its version", fixture_name());
 	is_int(rcumap_count(map), 1, "%s: counts one", fixture_name());
-	is_int(rcumap_put(map, "key", 3, "two and more", 12, &second), 0, "%s: put of a present key", fixture_name());
+	is_int(rcumap_put(map, "key", 3, "two and more", 12, RCUMAP_TTL_DEFAULT, &second), 0,
+	       "%s: put of a present key", fixture_name());
 	ok(fixture_holds(map, "key", 3, "two and more", 12, second), "%s: replaces the value", fixture_name());
 	is_int(rcumap_count(map), 1, "%s: still counts one", fixture_name());
 	ok(first != 0 && second != 0 && first != second, "%s: versions differ and are not 0", fixture_name());
-	is_int(rcumap_put(map, "key", 3, "two and more", 12, &first), 0, "%s: put of the same value", fixture_name());
+	is_int(rcumap_put(map, "key", 3, "two and more", 12, RCUMAP_TTL_DEFAULT, &first), 0,
+	       "%s: put of the same value", fixture_name());
 	ok(first != second, "%s: also gives a new version", fixture_name());
-	is_int(rcumap_put(map, "key", 3, "x", 1, NULL), 0, "%s: nobody need ask for the version", fixture_name());
+	is_int(rcumap_put(map, "key", 3, "x", 1, RCUMAP_TTL_DEFAULT, NULL), 0, "%s: nobody need ask for the version",
+	       fixture_name());
 	ok(fixture_holds(map, "key", 3, "x", 1, 0), "%s: a shorter value replaces a longer one", fixture_name());
 }
 
@@ -23,7 +27,7 @@ static void copies_key_and_value(struct rcumap *map)
 {
 	char key[] = "my key", value[] = "my value";
 
-	rcumap_put(map, key, 6, value, 8, NULL);
+	rcumap_put(map, key, 6, value, 8, RCUMAP_TTL_DEFAULT, NULL);
 	memset(key, '?', 6);
 	memset(value, '?', 8);
 	ok(fixture_holds(map, "my key", 6, "my value", 8, 0), "%s: what the caller does with his copies is his affair",
@@ -33,9 +37,11 @@ static void copies_key_and_value(struct rcumap *map)
 
 static void takes_empty_values(struct rcumap *map)
 {
-	is_int(rcumap_put(map, "none", 4, NULL, 0, NULL), 0, "%s: a value may be NULL with size 0", fixture_name());
+	is_int(rcumap_put(map, "none", 4, NULL, 0, RCUMAP_TTL_DEFAULT, NULL), 0, "%s: a value may be NULL with size 0",
+	       fixture_name());
 	ok(fixture_holds(map, "none", 4, "", 0, 0), "%s: and is there with 0 bytes", fixture_name());
-	is_int(rcumap_put(map, "none", 4, "", 0, NULL), 0, "%s: a value may have 0 bytes", fixture_name());
+	is_int(rcumap_put(map, "none", 4, "", 0, RCUMAP_TTL_DEFAULT, NULL), 0, "%s: a value may have 0 bytes",
+	       fixture_name());
 	ok(fixture_holds(map, "none", 4, "", 0, 0), "%s: and is there likewise", fixture_name());
 }
 
@@ -47,7 +53,7 @@ static void every_byte_of_a_key_counts(struct rcumap *map)
 	unsigned right = 0, n = sizeof keys / sizeof keys[0];
 
 	for (unsigned i = 0; i < n; i++)
-		rcumap_put(map, keys[i], sizes[i], &i, sizeof i, NULL);
+		rcumap_put(map, keys[i], sizes[i], &i, sizeof i, RCUMAP_TTL_DEFAULT, NULL);
 	for (unsigned i = 0; i < n; i++)
 		right += fixture_holds(map, keys[i], sizes[i], &i, sizeof i, 0);
 	is_int(right, n, "%s: keys that are each other's beginnings are different keys", fixture_name());
@@ -58,7 +64,8 @@ static void works_inside_the_callers_section(struct rcumap *map)
 	const struct rcumap_entry *entry;
 
 	rcumap_read_lock(map);
-	is_int(rcumap_put(map, "inside", 6, "1", 1, NULL), 0, "%s: put inside the caller's section", fixture_name());
+	is_int(rcumap_put(map, "inside", 6, "1", 1, RCUMAP_TTL_DEFAULT, NULL), 0, "%s: put inside the caller's section",
+	       fixture_name());
 	entry = rcumap_find(map, "inside", 6);
 	ok(entry && *(const char *)rcumap_entry_value(entry) == '1', "%s: is found in the same section",
 	   fixture_name());

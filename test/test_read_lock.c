@@ -137,7 +137,7 @@ static void section_holds_the_entry(const struct way *way)
 	sem_init(&c.deleted, 0, 0);
 	sem_init(&c.checked, 0, 0);
 	sem_init(&c.leave, 0, 0);
-	rcumap_put(c.map, "key", 3, "value", 5, NULL);
+	rcumap_put(c.map, "key", 3, "value", 5, RCUMAP_TTL_DEFAULT, NULL);
 	team_options = (struct team_options){ .threads = 1,
 					      .work = read_while_it_is_deleted,
 					      .ctx = &c,
@@ -148,8 +148,8 @@ static void section_holds_the_entry(const struct way *way)
 	fixture_wait(&c.found);
 	rcumap_delete(c.map, "key", 3);
 	for (unsigned i = 0; i < 2; i++) {
-		rcumap_put(other, "key", 3, NULL, 0, NULL);
-		rcumap_put(other, "key", 3, NULL, 0, NULL);
+		rcumap_put(other, "key", 3, NULL, 0, RCUMAP_TTL_DEFAULT, NULL);
+		rcumap_put(other, "key", 3, NULL, 0, RCUMAP_TTL_DEFAULT, NULL);
 		rcumap_barrier(other);
 	}
 	is_int(fixture_stats(other).reclaimed, 3, "%s, %s: another flavor's map reclaims meanwhile", fixture_name(),

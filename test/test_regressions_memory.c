@@ -50,12 +50,12 @@ static void refused_puts_take_no_memory(void)
 
 	if (map_new(&map, &options) != 0)
 		bail("map_new");
-	while ((error = rcumap_put(map, &key, sizeof key, value, sizeof value, NULL)) == 0)
+	while ((error = rcumap_put(map, &key, sizeof key, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL)) == 0)
 		key++;
 	is_int(error, -EOVERFLOW, "keys of one hash are refused at some time");
 	bytes = fixture_stats(map).memory_bytes;
 	for (uint64_t i = 0; i < puts; i++) {
-		wrong += rcumap_put(map, &key, sizeof key, value, sizeof value, NULL) != -EOVERFLOW;
+		wrong += rcumap_put(map, &key, sizeof key, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL) != -EOVERFLOW;
 		changed += fixture_stats(map).memory_bytes != bytes;
 	}
 	is_int(wrong, 0, "and %llu times more", (unsigned long long)puts);
@@ -74,7 +74,8 @@ static void *add_first(void *result)
 {
 	char value[RACE_VALUE] = "first";
 
-	*(int *)result = rcumap_add(race_map, &race_key, sizeof race_key, value, sizeof value, NULL);
+	*(int *)result =
+		rcumap_add(race_map, &race_key, sizeof race_key, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL);
 	return NULL;
 }
 
@@ -108,9 +109,9 @@ static void what_a_lost_race_leaves_is_taken_back(void)
 	if (map_new(&race_map, NULL) != 0)
 		bail("map_new");
 	wake = wake_value(&race_map->reclaimer.wake);
-	meanwhile_size = entry_size(sizeof race_key, RACE_VALUE);
+	meanwhile_size = entry_size(sizeof race_key, RACE_VALUE, false);
 	meanwhile = lose_the_race;
-	error = rcumap_add(race_map, &race_key, sizeof race_key, value, sizeof value, NULL);
+	error = rcumap_add(race_map, &race_key, sizeof race_key, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL);
 	is_int(add_first_result, 0, "two add one key: the faster succeeds");
 	is_int(error, -EEXIST, "the other does not");
 	ok(something_is_discarded(&race_map->memory.slab), "what it had built is left");

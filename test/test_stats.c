@@ -14,8 +14,8 @@ static void fills_what_the_caller_knows(void)
 	struct rcumap_stats whole;
 	uint64_t two[2] = { 99, 99 };
 
-	rcumap_put(map, "a", 1, "1", 1, NULL);
-	rcumap_put(map, "b", 1, "1", 1, NULL);
+	rcumap_put(map, "a", 1, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_put(map, "b", 1, "1", 1, RCUMAP_TTL_DEFAULT, NULL);
 	rcumap_delete(map, "b", 1);
 	rcumap_barrier(map);
 
@@ -55,20 +55,21 @@ static void counts_what_happened(void)
 	   "%s: but has a table", fixture_name());
 
 	for (unsigned i = 0; i < 10; i++)
-		rcumap_put(map, &i, sizeof i, "x", 1, NULL); /* 10 inserted */
+		rcumap_put(map, &i, sizeof i, "x", 1, RCUMAP_TTL_DEFAULT, NULL); /* 10 inserted */
 	for (unsigned i = 0; i < 4; i++)
-		rcumap_put(map, &i, sizeof i, "y", 1, &version);				      /* 4 replaced */
-	rcumap_compare_and_swap(map, (unsigned[]){ 3 }, sizeof(unsigned), version, "z", 1, &version); /* 5 */
-	rcumap_replace(map, (unsigned[]){ 9 }, sizeof(unsigned), "z", 1, NULL);			      /* 6 */
-	rcumap_add(map, (unsigned[]){ 10 }, sizeof(unsigned), "z", 1, NULL);			      /* 11 inserted */
-	rcumap_delete(map, (unsigned[]){ 0 }, sizeof(unsigned));				      /* 1 deleted */
-	rcumap_delete_if(map, (unsigned[]){ 3 }, sizeof(unsigned), version);			      /* 2 */
+		rcumap_put(map, &i, sizeof i, "y", 1, RCUMAP_TTL_DEFAULT, &version); /* 4 replaced */
+	rcumap_compare_and_swap(map, (unsigned[]){ 3 }, sizeof(unsigned), version, "z", 1, RCUMAP_TTL_DEFAULT,
+				&version);							    /* 5 */
+	rcumap_replace(map, (unsigned[]){ 9 }, sizeof(unsigned), "z", 1, RCUMAP_TTL_DEFAULT, NULL); /* 6 */
+	rcumap_add(map, (unsigned[]){ 10 }, sizeof(unsigned), "z", 1, RCUMAP_TTL_DEFAULT, NULL);    /* 11 inserted */
+	rcumap_delete(map, (unsigned[]){ 0 }, sizeof(unsigned));				    /* 1 deleted */
+	rcumap_delete_if(map, (unsigned[]){ 3 }, sizeof(unsigned), version);			    /* 2 */
 	/* And what fails, which counts nowhere. */
 	rcumap_delete(map, (unsigned[]){ 99 }, sizeof(unsigned));
 	rcumap_delete_if(map, (unsigned[]){ 4 }, sizeof(unsigned), version);
-	rcumap_add(map, (unsigned[]){ 4 }, sizeof(unsigned), "z", 1, NULL);
-	rcumap_replace(map, (unsigned[]){ 99 }, sizeof(unsigned), "z", 1, NULL);
-	rcumap_compare_and_swap(map, (unsigned[]){ 4 }, sizeof(unsigned), version, "z", 1, NULL);
+	rcumap_add(map, (unsigned[]){ 4 }, sizeof(unsigned), "z", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_replace(map, (unsigned[]){ 99 }, sizeof(unsigned), "z", 1, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_compare_and_swap(map, (unsigned[]){ 4 }, sizeof(unsigned), version, "z", 1, RCUMAP_TTL_DEFAULT, NULL);
 
 	s = fixture_stats(map);
 	is_int(s.inserted, 11, "%s: inserted", fixture_name());

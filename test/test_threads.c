@@ -57,20 +57,20 @@ static void mix(struct team_member *me)
 		payload_fill(value, size, number, t);
 		switch (rng_below(&rng, 6)) {
 		case 0:
-			result = rcumap_put(c->map, key, key_size, value, size, &version);
+			result = rcumap_put(c->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 			break;
 		case 1:
-			result = rcumap_add(c->map, key, key_size, value, size, &version);
+			result = rcumap_add(c->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 			break;
 		case 2:
-			result = rcumap_replace(c->map, key, key_size, value, size, &version);
+			result = rcumap_replace(c->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
 			break;
 		case 3:
 			if (rcumap_get(c->map, key, key_size, NULL, 0, NULL, &version) == -ENOBUFS) {
 				uint64_t expected = version;
 
-				result =
-					rcumap_compare_and_swap(c->map, key, key_size, expected, value, size, &version);
+				result = rcumap_compare_and_swap(c->map, key, key_size, expected, value, size,
+								 RCUMAP_TTL_DEFAULT, &version);
 				if (result)
 					version = 0;
 			}
@@ -167,7 +167,8 @@ static void put_own(struct team_member *me)
 	for (uint64_t t = 0; t < c->turns; t++) {
 		uint64_t key[2] = { me->index, t / 2 };
 
-		if (rcumap_put(c->map, key, sizeof key, &t, sizeof t, &c->versions[me->index * c->turns + t]) != 0)
+		if (rcumap_put(c->map, key, sizeof key, &t, sizeof t, RCUMAP_TTL_DEFAULT,
+			       &c->versions[me->index * c->turns + t]) != 0)
 			atomic_fetch_add(&c->wrong, 1);
 		flavor_quiescent(fixture_flavor);
 	}
@@ -209,7 +210,7 @@ static void increment(struct team_member *me)
 			next = value + 1;
 			if (result == 0)
 				result = rcumap_compare_and_swap(c->map, &number, sizeof number, version, &next,
-								 sizeof next, NULL);
+								 sizeof next, RCUMAP_TTL_DEFAULT, NULL);
 		} while (result == -ESTALE);
 		if (result != 0)
 			atomic_fetch_add(&c->wrong, 1);
@@ -223,7 +224,7 @@ static void no_increment_is_lost(void)
 	uint64_t zero = 0, sum = 0;
 
 	for (uint64_t i = 0; i < c.keys; i++)
-		rcumap_put(c.map, &i, sizeof i, &zero, sizeof zero, NULL);
+		rcumap_put(c.map, &i, sizeof i, &zero, sizeof zero, RCUMAP_TTL_DEFAULT, NULL);
 	fixture_run(THREADS, increment, &c);
 	for (uint64_t i = 0; i < c.keys; i++) {
 		uint64_t value = 0;
@@ -243,7 +244,7 @@ static void add_all(struct team_member *me)
 
 	for (uint64_t i = 0; i < c->keys; i++) {
 		uint64_t mine = me->index + 1;
-		int result = rcumap_add(c->map, &i, sizeof i, &mine, sizeof mine, NULL);
+		int result = rcumap_add(c->map, &i, sizeof i, &mine, sizeof mine, RCUMAP_TTL_DEFAULT, NULL);
 
 		atomic_fetch_add(result == 0 ? &c->won : result == -EEXIST ? &c->lost : &c->wrong, 1);
 		flavor_quiescent(fixture_flavor);
@@ -269,7 +270,8 @@ static void swap_all(struct team_member *me)
 
 	for (uint64_t i = 0; i < c->keys; i++) {
 		uint64_t mine = 1000 + me->index;
-		int result = rcumap_compare_and_swap(c->map, &i, sizeof i, c->versions[0][i], &mine, sizeof mine, NULL);
+		int result = rcumap_compare_and_swap(c->map, &i, sizeof i, c->versions[0][i], &mine, sizeof mine,
+						     RCUMAP_TTL_DEFAULT, NULL);
 
 		atomic_fetch_add(result == 0 ? &c->won : result == -ESTALE ? &c->lost : &c->wrong, 1);
 		flavor_quiescent(fixture_flavor);
@@ -310,7 +312,7 @@ static void exactly_one_wins(void)
 	one_wins(&c, swap_all, c.keys, "compare_and_swap");
 	one_wins(&c, delete_all, 0, "delete");
 	for (uint64_t i = 0; i < c.keys; i++)
-		rcumap_add(c.map, &i, sizeof i, NULL, 0, &c.versions[0][i]);
+		rcumap_add(c.map, &i, sizeof i, NULL, 0, RCUMAP_TTL_DEFAULT, &c.versions[0][i]);
 	one_wins(&c, delete_if_all, 0, "delete_if");
 	free(c.versions[0]);
 	fixture_destroy(c.map);
@@ -338,8 +340,8 @@ static void send_or_receive(struct team_member *me)
 
 		if (me->index == 0) {
 			m->plain[i] = i + 7;
-			rcumap_put(m->map, &body, sizeof body, &i, sizeof i, NULL);
-			rcumap_put(m->map, &flag, sizeof flag, &i, sizeof i, NULL);
+			rcumap_put(m->map, &body, sizeof body, &i, sizeof i, RCUMAP_TTL_DEFAULT, NULL);
+			rcumap_put(m->map, &flag, sizeof flag, &i, sizeof i, RCUMAP_TTL_DEFAULT, NULL);
 			continue;
 		}
 		for (;;) {

@@ -2,28 +2,36 @@
 /*
  * An entry: one block with header, key and value.
  *
- *     0               8           12        14     16               16 + key_size
- *     | version       | value_size | key_size| zero | key bytes ...  | value bytes ... |
+ *     0               8           12        14     16
+ *     | version       | value_size | key_size| holds | deadline, if any | key bytes ...  | value bytes ... |
  *
- * With a key of 16 and a value of 32 bytes it is one 64-byte line.
+ * With a key of 16 and a value of 32 bytes and no deadline it is one 64-byte line.
  *
  * Invariants
- * E1 Nothing in an entry changes once a compare-and-swap has made it reachable.
- * E2 A version is drawn once per entry and never again in the map's life.
+ * E1 Nothing in an entry changes once a compare-and-swap has made it reachable, but for `holds` and the deadline word.
+ * E2 A version is drawn once per value stored, and never again in the map's life. A copy that only changes the
+ *    deadline keeps it, and takes the place of the original in one exchange: so at any time one entry that can be
+ *    reached has it.
+ * E3 A deadline word changes by compare-and-swap alone; once DEAD, or sealed, it is given no other deadline.
+ * E4 `holds` counts those who hold the entry. ORPHAN is set once, when no reader can have it any more but those; then
+ *    whoever brings the count to zero gives the entry back.
  */
 #ifndef RCUMAP_ENTRY_H
 #define RCUMAP_ENTRY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "layout/deadline.h"
+
 struct rcumap_entry {
 	uint64_t version;
-	uint32_t value_size;
+	uint32_t value_bits; /* the value's size; the top bit: there is a deadline word */
 	uint16_t key_size;
-	uint16_t zero;
+	_Atomic uint16_t holds;
 	unsigned char bytes[];
 };
 
@@ -33,14 +41,16 @@ _Static_assert(sizeof(struct rcumap_entry) == 16, "no padding");
 /* Versions use 60 bits: a version also serves as the number in IDLE and EMPTY words (line.h). */
 #define ENTRY_VERSION_BITS 60
 
-static inline size_t entry_size(size_t key_size, size_t value_size)
-{
-	return sizeof(struct rcumap_entry) + key_size + value_size;
-}
+#define ENTRY_HAS_DEADLINE (UINT32_C(1) << 31)
 
-static inline size_t entry_size_of(const struct rcumap_entry *entry)
+#define ENTRY_ORPHAN UINT16_C(0x8000)
+#define ENTRY_HOLDS_MAX 0x7fffu
+
+/* ------------------------------------------------------------------ key and value */
+
+static inline size_t entry_size(size_t key_size, size_t value_size, bool has_deadline)
 {
-	return entry_size(entry->key_size, entry->value_size);
+	return sizeof(struct rcumap_entry) + (has_deadline ? sizeof(uint64_t) : 0) + key_size + value_size;
 }
 
 /* An entry of up to a line must not straddle two. */
@@ -49,25 +59,111 @@ static inline size_t entry_align(size_t size)
 	return size > 32 && size <= 64 ? 64 : 16;
 }
 
-static inline const unsigned char *entry_value(const struct rcumap_entry *entry)
+static inline bool entry_has_deadline(const struct rcumap_entry *entry)
 {
-	return entry->bytes + entry->key_size;
+	return entry->value_bits & ENTRY_HAS_DEADLINE;
 }
 
-static inline void entry_fill(struct rcumap_entry *entry, const void *key, size_t key_size, const void *value,
-			      size_t value_size)
+static inline size_t entry_value_size(const struct rcumap_entry *entry)
 {
-	entry->value_size = (uint32_t)value_size;
+	return entry->value_bits & ~ENTRY_HAS_DEADLINE;
+}
+
+static inline size_t entry_size_of(const struct rcumap_entry *entry)
+{
+	return entry_size(entry->key_size, entry_value_size(entry), entry_has_deadline(entry));
+}
+
+/* Without a branch: 8 if there is a deadline word, else 0. */
+static inline const unsigned char *entry_key(const struct rcumap_entry *entry)
+{
+	return entry->bytes + (entry->value_bits >> 28 & 8);
+}
+
+static inline const unsigned char *entry_value(const struct rcumap_entry *entry)
+{
+	return entry_key(entry) + entry->key_size;
+}
+
+/* A new entry, `version` apart, of entry_size(). A deadline word is set by entry_set_deadline(). */
+static inline void entry_fill(struct rcumap_entry *entry, const void *key, size_t key_size, const void *value,
+			      size_t value_size, bool has_deadline)
+{
+	entry->value_bits = (uint32_t)value_size | (has_deadline ? ENTRY_HAS_DEADLINE : 0);
 	entry->key_size = (uint16_t)key_size;
-	entry->zero = 0;
-	memcpy(entry->bytes, key, key_size);
+	atomic_init(&entry->holds, 0);
+	memcpy((unsigned char *)entry_key(entry), key, key_size);
 	if (value_size)
-		memcpy(entry->bytes + key_size, value, value_size);
+		memcpy((unsigned char *)entry_value(entry), value, value_size);
 }
 
 static inline bool entry_has_key(const struct rcumap_entry *entry, const void *key, size_t key_size)
 {
-	return entry->key_size == key_size && memcmp(entry->bytes, key, key_size) == 0;
+	return entry->key_size == key_size && memcmp(entry_key(entry), key, key_size) == 0;
+}
+
+/* ------------------------------------------------------------------ the deadline word, where there is one */
+
+static inline _Atomic uint64_t *entry_deadline_at(const struct rcumap_entry *entry)
+{
+	return (_Atomic uint64_t *)(uintptr_t)entry->bytes;
+}
+
+/* Before the entry is published. */
+static inline void entry_set_deadline(struct rcumap_entry *entry, uint64_t word)
+{
+	atomic_init(entry_deadline_at(entry), word);
+}
+
+static inline uint64_t entry_deadline(const struct rcumap_entry *entry)
+{
+	/* [DEADLINE seq_cst] pairs with entry_deadline_cas(); one order with the slots, see line.h. E3. */
+	return atomic_load_explicit(entry_deadline_at(entry), memory_order_seq_cst);
+}
+
+static inline bool entry_deadline_cas(struct rcumap_entry *entry, uint64_t from, uint64_t to)
+{
+	/* [DEADLINE seq_cst] pairs with entry_deadline(). */
+	return atomic_compare_exchange_strong_explicit(entry_deadline_at(entry), &from, to, memory_order_seq_cst,
+						       memory_order_seq_cst);
+}
+
+/* ------------------------------------------------------------------ holding */
+
+/* Inside the section in which the entry was found, or while it is held. False: held as often as can be. *first: nobody
+ * held it before. Lock-free. */
+static inline bool entry_hold(struct rcumap_entry *entry, bool *first)
+{
+	uint16_t holds = atomic_load_explicit(&entry->holds, memory_order_relaxed);
+
+	do {
+		if ((holds & ENTRY_HOLDS_MAX) == ENTRY_HOLDS_MAX)
+			return false;
+		/* relaxed: who counts up has the entry already; what orders him before the free is his section, or
+		 * the release of who held it before him. */
+	} while (!atomic_compare_exchange_weak_explicit(&entry->holds, &holds, (uint16_t)(holds + 1),
+							memory_order_relaxed, memory_order_relaxed));
+	*first = (holds & ENTRY_HOLDS_MAX) == 0;
+	return true;
+}
+
+/* True: the caller was the last, and the entry an orphan: it is his to give back. *last: nobody holds it now. */
+static inline bool entry_release(struct rcumap_entry *entry, bool *last)
+{
+	/* [HOLDS acq_rel] pairs with itself and entry_orphan(): who gives the entry back comes after all who used it.
+	 * E4. */
+	uint16_t holds = atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_acq_rel);
+
+	*last = (holds & ENTRY_HOLDS_MAX) == 1;
+	return holds == (ENTRY_ORPHAN | 1);
+}
+
+/* After the grace period. True: nobody holds the entry, it is the caller's to give back. False: the last to release it
+ * will. */
+static inline bool entry_orphan(struct rcumap_entry *entry)
+{
+	/* [HOLDS acq_rel] pairs with entry_release(). E4. */
+	return atomic_fetch_or_explicit(&entry->holds, ENTRY_ORPHAN, memory_order_acq_rel) == 0;
 }
 
 #endif

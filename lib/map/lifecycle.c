@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ground/random.h"
+#include "map/expiry.h"
 #include "map/map.h"
 #include "map/options.h"
 #include "map/reclaimer.h"
@@ -101,8 +102,11 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	note_created(map);
 	map->section = settings.section;
 	map->verbs = verbs_of(settings.section);
+	map->clock = settings.clock;
+	map->default_ttl_ms = settings.default_ttl_ms;
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
+	expiry_init(map);
 	error = tables_init(&map->tables, &map->memory, &hash, settings.bits); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
@@ -165,6 +169,7 @@ void map_free(struct rcumap *map)
 	/* Entries in the slab go with it. */
 	if (memory_has_large(&map->memory))
 		free_entries(map);
+	expiry_fini(map);
 	tables_fini(&map->tables, &map->reclaimer.freer);
 	slab_flush(&map->memory.slab, &map->reclaimer.freer);
 	reclaimer_fini(map);

@@ -6,6 +6,7 @@
  *     memory     memory/
  *     retire     reclaim/    writers put in, the reclaimer takes out
  *     stripe     map/write   counters, one line per stripe
+ *     expiry     map/expiry     writers put hints in, the reclaimer looks at them
  *     reclaimer  map/reclaimer.c   its thread, and what only that thread touches
  *
  * Readers touch `tables` alone; everything that changes often lies on other lines.
@@ -19,8 +20,10 @@
 
 #include <rcumap.h>
 
+#include "ground/clock.h"
 #include "ground/stripe.h"
 #include "ground/wake.h"
+#include "expiry/wheel.h"
 #include "memory/memory.h"
 #include "protocol/table.h"
 #include "reclaim/grace.h"
@@ -33,7 +36,10 @@ struct verbs;
  * matters. */
 struct map_stripe {
 	_Alignas(128) _Atomic uint64_t versions; /* drawn so far */
-	_Atomic uint64_t inserted, replaced, deleted;
+	_Atomic uint64_t inserted, replaced, deleted, expired;
+	_Atomic uint64_t retired_bytes; /* so far */
+	/* These go up and down: one stripe alone may be below zero. */
+	_Atomic uint64_t expiring, held_entries, held_bytes;
 };
 
 /* Somebody in rcumap_reserve(). */
@@ -56,10 +62,11 @@ struct reclaimer {
 	struct log_batch batch;
 	struct slab_freer freer;
 	struct table *batch_tables;
+	struct log_block *batch_hints; /* emptied blocks of the log of hints */
 	uint64_t batch_ticket, batch_barrier, next_barrier;
-	bool batch_waits; /* for its grace period, or to be given back */
+	bool batch_waits;  /* for its grace period, or to be given back */
 	bool batch_passed; /* its grace period has ended */
-	int resize_error; /* of the last attempt; 0 if it went well */
+	int resize_error;  /* of the last attempt; 0 if it went well */
 
 	_Atomic bool stop;
 	_Atomic uint64_t barriers_wanted, barriers_done;
@@ -72,22 +79,38 @@ struct reclaimer {
 	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
-	_Atomic uint64_t reclaimed, growth_failed, grace_periods;
+	_Atomic uint64_t reclaimed, reclaimed_bytes, growth_failed, grace_periods;
+};
+
+/* What has a deadline; map/expiry.h. The log is for all, the rest the reclaimer's. */
+struct expiry {
+	struct log log; /* hints on their way to the reclaimer */
+	struct wheel wheel;
+	struct log_batch taken;	   /* from the log, */
+	uint64_t taken_at;	   /* read up to this cell of the first block, */
+	uint64_t taken_ns;	   /* and when */
+	struct log_block *drained; /* read to the end, and not free yet */
+	bool compacting;
 };
 
 struct rcumap {
 	struct tables tables;
+	struct clock clock;
 	const struct verbs *verbs;
 	const struct section_ops *section;
+	uint64_t default_ttl_ms;
+	bool closing; /* rcumap_destroy() is at work; set while nobody else uses the map */
 
 	struct memory memory;
 	struct retire retire;
+	struct expiry expiry;
 	struct map_stripe stripe[STRIPE_COUNT];
 	struct reclaimer reclaimer;
 };
 
-/* Entries in the map. Wait-free. */
+/* Entries in the map; those of them with a deadline. Wait-free. */
 uint64_t map_count(const struct rcumap *map);
+uint64_t map_expiring(const struct rcumap *map);
 
 /* In debug builds: abort if `map` was destroyed. */
 #ifdef RCUMAP_DEBUG

@@ -3,11 +3,17 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "protocol/table.h"
 
+/* The first release's options: the shortest there are. */
+#define OPTIONS_SIZE_MIN offsetof(struct rcumap_options, default_ttl_ms)
 /* No later version's options will be larger. */
 #define OPTIONS_SIZE_MAX 4096u
+
+/* A reader who stays so long in his section is reported, by default. */
+#define STALL_MS 10000u
 
 static bool is_zero(const unsigned char *bytes, size_t size)
 {
@@ -17,33 +23,60 @@ static bool is_zero(const unsigned char *bytes, size_t size)
 	return true;
 }
 
-int options_check(const struct rcumap_options *options, struct map_settings *settings)
+/* Set *known to what the caller's struct says, as far as it goes. */
+static int read_options(const struct rcumap_options *options, struct rcumap_options *known)
 {
-	*settings = (struct map_settings){ .bits = TABLE_BITS_MIN, .section = &section_bp };
-	if (!options)
-		return 0;
-	/* The first release's options are the shortest there are. */
-	if (options->size < sizeof *options)
+	if (options->size < OPTIONS_SIZE_MIN)
 		return -EINVAL;
 	/* Not a size, but garbage: nothing behind the struct is looked at. */
 	if (options->size > OPTIONS_SIZE_MAX)
 		return -E2BIG;
-	if (!is_zero((const unsigned char *)options + sizeof *options, options->size - sizeof *options))
+	if (options->size > sizeof *options &&
+	    !is_zero((const unsigned char *)options + sizeof *options, options->size - sizeof *options))
 		return -E2BIG;
-	if (options->capacity > RCUMAP_CAPACITY_MAX)
+	memcpy(known, options, options->size < sizeof *known ? options->size : sizeof *known);
+	return 0;
+}
+
+/* A context without the function that it is for is a mistake. */
+static bool contexts_have_functions(const struct rcumap_options *options)
+{
+	return (options->hash || !options->hash_ctx) && (options->clock || !options->clock_ctx) &&
+	       (options->removed || !options->removed_ctx) && (options->stalled || !options->stalled_ctx) &&
+	       !options->allocator.alloc == !options->allocator.free;
+}
+
+static bool times_are_valid(const struct rcumap_options *options)
+{
+	return (options->default_ttl_ms <= RCUMAP_TTL_MAX || options->default_ttl_ms == RCUMAP_TTL_NEVER) &&
+	       options->stall_ms <= RCUMAP_TTL_MAX;
+}
+
+int options_check(const struct rcumap_options *options, struct map_settings *settings)
+{
+	struct rcumap_options known = { 0 };
+	int error = options ? read_options(options, &known) : 0;
+
+	if (error)
+		return error;
+	if (known.capacity > RCUMAP_CAPACITY_MAX || !contexts_have_functions(&known) || !times_are_valid(&known))
 		return -EINVAL;
-	if (!options->allocator.alloc != !options->allocator.free)
-		return -EINVAL;
-	if (!options->hash && options->hash_ctx)
-		return -EINVAL;
-	if (options->flavor)
-		settings->section = section_ops_of(options->flavor);
+	*settings = (struct map_settings){
+		.bits = table_bits_for(known.capacity),
+		.section = known.flavor ? section_ops_of(known.flavor) : &section_bp,
+		.hash = known.hash,
+		.hash_ctx = known.hash_ctx,
+		.allocator = known.allocator,
+		.clock = { known.clock, known.clock_ctx },
+		.default_ttl_ms = known.default_ttl_ms ? known.default_ttl_ms : RCUMAP_TTL_NEVER,
+		.removed = known.removed,
+		.removed_ctx = known.removed_ctx,
+		.stalled = known.stalled,
+		.stalled_ctx = known.stalled_ctx,
+		.stall_ms = known.stall_ms ? known.stall_ms : STALL_MS,
+	};
 	if (!settings->section)
 		return -EINVAL;
-	settings->bits = table_bits_for(options->capacity);
-	settings->hash = options->hash;
-	settings->hash_ctx = options->hash_ctx;
-	settings->allocator = options->allocator;
 	if (!settings->allocator.alloc)
 		settings->allocator.ctx = NULL;
 	return 0;

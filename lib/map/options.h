@@ -5,6 +5,7 @@
 
 #include <rcumap.h>
 
+#include "ground/clock.h"
 #include "section/section.h"
 
 /* What a map is created with: every field is usable as it is. */
@@ -14,6 +15,13 @@ struct map_settings {
 	rcumap_hash_fn *hash;
 	void *hash_ctx;
 	struct rcumap_allocator allocator; /* all NULL: the built-in one */
+	struct clock clock;
+	uint64_t default_ttl_ms; /* RCUMAP_TTL_NEVER: none */
+	rcumap_removed_fn *removed;
+	void *removed_ctx;
+	rcumap_stalled_fn *stalled;
+	void *stalled_ctx;
+	uint64_t stall_ms;
 };
 
 /* 0, -EINVAL, -E2BIG. */

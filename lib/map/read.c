@@ -40,7 +40,7 @@ void rcumap_read_unlock(const struct rcumap *map)
 
 const void *rcumap_entry_key(const struct rcumap_entry *entry)
 {
-	return entry->bytes;
+	return entry_key(entry);
 }
 
 size_t rcumap_entry_key_size(const struct rcumap_entry *entry)
@@ -55,10 +55,35 @@ const void *rcumap_entry_value(const struct rcumap_entry *entry)
 
 size_t rcumap_entry_value_size(const struct rcumap_entry *entry)
 {
-	return entry->value_size;
+	return entry_value_size(entry);
 }
 
 uint64_t rcumap_entry_version(const struct rcumap_entry *entry)
 {
 	return entry->version;
+}
+
+uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
+{
+	if (!entry_has_deadline(entry))
+		return RCUMAP_TTL_NEVER;
+
+	uint64_t word = entry_deadline(entry), now_us = clock_coarse_us(&map->clock);
+
+	if (!deadline_is_finite(word))
+		return RCUMAP_TTL_NEVER;
+	return deadline_has_passed(word, now_us) ? 0 : (deadline_us(word) - now_us + 999) / 1000;
+}
+
+uint64_t rcumap_entry_ttl(const struct rcumap *map, const struct rcumap_entry *entry)
+{
+	return read_ttl_ms(map, entry);
+}
+
+int rcumap_ttl(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms)
+{
+	if (!map || !read_key_valid(key, key_size) || !ttl_ms)
+		return -EINVAL;
+	map_assert_alive(map);
+	return map->verbs->ttl(map, key, key_size, ttl_ms);
 }

@@ -11,10 +11,22 @@ static inline bool read_key_valid(const void *key, size_t key_size)
 	return key && key_size - 1 < RCUMAP_KEY_SIZE_MAX;
 }
 
+/* Has the entry's deadline not passed yet? The clock is read only if it has one. Wait-free. */
+static inline bool read_is_alive(const struct rcumap *map, const struct rcumap_entry *entry)
+{
+	return !entry_has_deadline(entry) || !deadline_has_passed(entry_deadline(entry), clock_coarse_us(&map->clock));
+}
+
 /* The key is valid. Inside a read section. Wait-free. */
 static inline const struct rcumap_entry *read_find(const struct rcumap *map, const void *key, size_t key_size)
 {
-	return bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+	const struct rcumap_entry *entry =
+		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+
+	return entry && read_is_alive(map, entry) ? entry : NULL;
 }
+
+/* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. */
+uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry);
 
 #endif

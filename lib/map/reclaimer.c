@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "ground/thread.h"
+#include "map/expiry.h"
 #include "protocol/load.h"
 #include "protocol/migrate.h"
 
@@ -65,7 +66,8 @@ static void retire_table(struct reclaimer *reclaimer, struct table *table)
 	table->retired = atomic_load_explicit(&reclaimer->retired_tables, memory_order_relaxed);
 	/* [TABLES release] publishes the link; pairs with [TABLES acquire] in take(), which takes the whole stack. */
 	while (!atomic_compare_exchange_weak_explicit(&reclaimer->retired_tables, &table->retired, table,
-						      memory_order_release, memory_order_relaxed));
+						      memory_order_release, memory_order_relaxed))
+		;
 }
 
 static int sweep(struct rcumap *map, uint64_t groups)
@@ -199,16 +201,18 @@ bool reclaimer_resize(struct rcumap *map)
 struct giver {
 	struct rcumap *map;
 	struct slab_freer *freer;
-	uint64_t given;
+	uint64_t given, bytes;
 };
 
 static void give_entry(void *ctx, void *unlinked, unsigned reason)
 {
 	struct giver *giver = ctx;
+	size_t size = entry_size_of(unlinked);
 
 	(void)reason;
-	memory_free(&giver->map->memory, giver->freer, unlinked, entry_size_of(unlinked));
+	memory_free(&giver->map->memory, giver->freer, unlinked, size);
 	giver->given++;
+	giver->bytes += size;
 }
 
 /* Reclaim one ready block; false if there was none to be had. */
@@ -217,7 +221,9 @@ static bool give_block(struct rcumap *map, struct slab_freer *freer)
 	struct giver giver = { .map = map, .freer = freer };
 	int result = retire_reclaim(&map->retire, &map->memory, freer, give_entry, &giver);
 
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed); /* a statistic */
+	/* relaxed: statistics */
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed);
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver.bytes, memory_order_relaxed);
 	if (result == 2)
 		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
 	return result > 0;
@@ -243,8 +249,7 @@ static bool work_waits(const struct rcumap *map)
 
 	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and
 	 * wake_signal(). */
-	return retire_pending(&map->retire) ||
-	       atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
+	return retire_pending(&map->retire) || atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
 	       slab_has_spent(&map->memory.slab);
 }
 
@@ -257,6 +262,8 @@ bool reclaimer_take(struct rcumap *map)
 	/* [TABLES acquire] takes the stack; pairs with [TABLES release] in retire_table(). */
 	reclaimer->batch_tables = atomic_exchange_explicit(&reclaimer->retired_tables, NULL, memory_order_acquire);
 
+	reclaimer->batch_hints = expiry_drained(map);
+
 	bool stays = retire_take(&map->retire, &reclaimer->batch);
 
 	/* C3: what a barrier waits for may be in a block that stays. It stays for one batch only: those who had
@@ -264,7 +271,8 @@ bool reclaimer_take(struct rcumap *map)
 	reclaimer->batch_barrier = stays ? reclaimer->next_barrier : barrier;
 	reclaimer->next_barrier = barrier;
 	slab_rest(&map->memory.slab);
-	return stays || reclaimer->batch.blocks || reclaimer->batch_tables || map->memory.slab.resting;
+	return stays || reclaimer->batch.blocks || reclaimer->batch_tables || reclaimer->batch_hints ||
+	       map->memory.slab.resting;
 }
 
 /* Give back a turn's share of the batch; how many blocks it was. */
@@ -278,6 +286,12 @@ static unsigned give_share(struct rcumap *map)
 
 		reclaimer->batch_tables = table->retired;
 		table_free(&map->tables, table, &reclaimer->freer);
+	}
+	while (reclaimer->batch_hints) {
+		struct log_block *block = reclaimer->batch_hints;
+
+		reclaimer->batch_hints = block->next;
+		log_reclaim_block(&map->expiry.log, &map->memory, &reclaimer->freer, block);
 	}
 	slab_revive(&map->memory.slab, &reclaimer->freer);
 	if (retire_ready(&map->retire, &reclaimer->batch))
@@ -301,7 +315,8 @@ static bool finish_batch(struct rcumap *map)
 
 bool reclaimer_give_back(struct rcumap *map)
 {
-	while (give_share(map));
+	while (give_share(map))
+		;
 	return finish_batch(map);
 }
 
@@ -342,6 +357,16 @@ static bool must_stop(const struct rcumap *map)
 	return atomic_load_explicit(&((struct rcumap *)map)->reclaimer.stop, memory_order_acquire);
 }
 
+static bool expire(struct rcumap *map, uint64_t *idle_ns)
+{
+	map->section->lock();
+
+	bool more = expiry_turn(map, idle_ns);
+
+	map->section->unlock();
+	return more;
+}
+
 static void *run(void *arg)
 {
 	struct rcumap *map = arg;
@@ -351,7 +376,10 @@ static void *run(void *arg)
 	section->thread_register();
 	for (;;) {
 		uint32_t value = wake_value(&reclaimer->wake);
+		uint64_t idle_ns = WAKE_FOREVER;
 		bool stop = must_stop(map), more = !stop && reclaimer_resize(map);
+
+		more |= !stop && expire(map, &idle_ns);
 		/* What follows needs no section: a qsbr thread holds up nobody meanwhile. */
 		bool paused = section->pause();
 		uint64_t sleep_ns = reclaim(map);
@@ -362,6 +390,8 @@ static void *run(void *arg)
 		}
 		if (reclaimer->resize_error && sleep_ns > RETRY_NS)
 			sleep_ns = RETRY_NS;
+		if (sleep_ns > idle_ns)
+			sleep_ns = idle_ns;
 		if (!more && sleep_ns)
 			wake_wait(&reclaimer->wake, value, sleep_ns);
 		section->resume(paused);

@@ -2,12 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "map/expiry.h"
 #include "map/map.h"
 #include "protocol/load.h"
 
 /* The sums of the stripes. */
 struct totals {
-	uint64_t inserted, replaced, deleted;
+	uint64_t inserted, replaced, deleted, expired, retired_bytes, expiring, held_entries, held_bytes;
 };
 
 static struct totals add_up(const struct rcumap *map)
@@ -21,6 +22,11 @@ static struct totals add_up(const struct rcumap *map)
 		/* relaxed: statistics. `deleted` first: what was deleted had been inserted before, so entries do not
 		 * look negative while one thread works; with several they may, see entries_of(). */
 		totals.deleted += atomic_load_explicit(&stripe->deleted, memory_order_relaxed);
+		totals.expired += atomic_load_explicit(&stripe->expired, memory_order_relaxed);
+		totals.retired_bytes += atomic_load_explicit(&stripe->retired_bytes, memory_order_relaxed);
+		totals.expiring += atomic_load_explicit(&stripe->expiring, memory_order_relaxed);
+		totals.held_entries += atomic_load_explicit(&stripe->held_entries, memory_order_relaxed);
+		totals.held_bytes += atomic_load_explicit(&stripe->held_bytes, memory_order_relaxed);
 		totals.replaced += atomic_load_explicit(&stripe->replaced, memory_order_relaxed);
 		totals.inserted += atomic_load_explicit(&stripe->inserted, memory_order_relaxed);
 	}
@@ -30,7 +36,15 @@ static struct totals add_up(const struct rcumap *map)
 /* One thread inserts, another deletes, and their stripes are read one after the other: never below zero. */
 static uint64_t entries_of(const struct totals *totals)
 {
-	return totals->inserted > totals->deleted ? totals->inserted - totals->deleted : 0;
+	uint64_t removed = totals->deleted + totals->expired;
+
+	return totals->inserted > removed ? totals->inserted - removed : 0;
+}
+
+/* A sum of what goes up on one stripe and down on another. */
+static uint64_t not_negative(uint64_t sum)
+{
+	return (int64_t)sum > 0 ? sum : 0;
 }
 
 uint64_t map_count(const struct rcumap *map)
@@ -38,6 +52,13 @@ uint64_t map_count(const struct rcumap *map)
 	struct totals totals = add_up(map);
 
 	return entries_of(&totals);
+}
+
+uint64_t map_expiring(const struct rcumap *map)
+{
+	struct totals totals = add_up(map);
+
+	return not_negative(totals.expiring);
 }
 
 uint64_t rcumap_count(const struct rcumap *map)
@@ -74,8 +95,9 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
 	struct rcumap_stats now = { 0 };
 	/* Before the totals, or more might seem reclaimed than was ever retired. */
 	uint64_t reclaimed = relaxed(&reclaimer->reclaimed);
+	uint64_t reclaimed_bytes = relaxed(&reclaimer->reclaimed_bytes);
 	struct totals totals = add_up(map);
-	uint64_t retired = totals.replaced + totals.deleted;
+	uint64_t retired = totals.replaced + totals.deleted + totals.expired;
 
 	now.entries = entries_of(&totals);
 	now.inserted = totals.inserted;
@@ -83,6 +105,13 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
 	now.deleted = totals.deleted;
 	now.reclaimed = reclaimed;
 	now.retired_pending = retired > reclaimed ? retired - reclaimed : 0;
+	now.expired = totals.expired;
+	now.expiring = not_negative(totals.expiring);
+	now.hints = expiry_hints(map);
+	now.hint_bytes = expiry_bytes(map);
+	now.retired_bytes = not_negative(totals.retired_bytes - reclaimed_bytes);
+	now.held_entries = not_negative(totals.held_entries);
+	now.held_bytes = not_negative(totals.held_bytes);
 	now.memory_bytes = memory_bytes(&map->memory) + sizeof *map;
 	now.grown = relaxed(&map->tables.grown);
 	now.shrunk = relaxed(&map->tables.shrunk);

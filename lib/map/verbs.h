@@ -15,6 +15,9 @@ struct verbs {
 		   size_t *value_size, uint64_t *version);
 	int (*store)(struct rcumap *map, struct write_store *store);
 	int (*remove)(struct rcumap *map, struct write_remove *remove);
+	int (*touch)(struct rcumap *map, struct write_touch *touch);
+	int (*update)(struct rcumap *map, struct write_update *update);
+	int (*ttl)(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms);
 };
 
 extern const struct verbs verbs_bp, verbs_memb, verbs_qsbr;

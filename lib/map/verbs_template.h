@@ -18,7 +18,7 @@ static int get(const struct rcumap *map, const void *key, size_t key_size, void 
 	const struct rcumap_entry *entry = read_find(map, key, key_size);
 
 	if (entry) {
-		size_t size = entry->value_size;
+		size_t size = entry_value_size(entry);
 
 		if (value_size)
 			*value_size = size;
@@ -32,28 +32,41 @@ static int get(const struct rcumap *map, const void *key, size_t key_size, void 
 	return result;
 }
 
-static int store(struct rcumap *map, struct write_store *what)
+static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms)
 {
+	uint64_t left = 0;
+
 	SECTION_LOCK();
 
-	int result = write_store(map, what);
+	const struct rcumap_entry *entry = read_find(map, key, key_size);
 
+	if (entry)
+		left = read_ttl_ms(map, entry);
 	SECTION_UNLOCK();
-	if (what->yield)
-		sched_yield();
-	return result;
+	if (left == 0)
+		return -ENOENT;
+	*ttl_ms = left;
+	return 0;
 }
 
-static int remove_key(struct rcumap *map, struct write_remove *what)
-{
-	SECTION_LOCK();
+#define WRITER(name, type, write)                              \
+	static int name(struct rcumap *map, struct type *what) \
+	{                                                      \
+		SECTION_LOCK();                                \
+                                                               \
+		int result = write(map, what);                 \
+                                                               \
+		SECTION_UNLOCK();                              \
+		if (what->yield)                               \
+			sched_yield();                         \
+		return result;                                 \
+	}
 
-	int result = write_remove(map, what);
+WRITER(store, write_store, write_store)
+WRITER(remove_key, write_remove, write_remove)
+WRITER(touch, write_touch, write_touch)
+WRITER(update, write_update, write_update)
 
-	SECTION_UNLOCK();
-	if (what->yield)
-		sched_yield();
-	return result;
-}
-
-const struct verbs VERBS = { .get = get, .store = store, .remove = remove_key };
+const struct verbs VERBS = {
+	.get = get, .store = store, .remove = remove_key, .touch = touch, .update = update, .ttl = ttl
+};

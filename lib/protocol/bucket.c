@@ -69,7 +69,7 @@ void bucket_help(const struct tables *tables, const struct table *table, struct 
 {
 	/* Not retired before this section began, or ctl would not name it (I3). */
 	const struct rcumap_entry *entry = ctl_entry(ctl);
-	uint64_t tag = table_tag(table, hash_key(&tables->hash, entry->bytes, entry->key_size));
+	uint64_t tag = table_tag(table, hash_key(&tables->hash, entry_key(entry), entry->key_size));
 	unsigned position = ctl_position(ctl);
 
 	settle(line, ctl, line_at(line, position), position % LINE_SLOTS, slot_of(entry, tag));

@@ -47,7 +47,7 @@ static struct move move_of(const struct group *group, uint64_t word)
 	}
 
 	const struct rcumap_entry *entry = slot_entry(word);
-	uint64_t hash = hash_key(&group->tables->hash, entry->bytes, entry->key_size);
+	uint64_t hash = hash_key(&group->tables->hash, entry_key(entry), entry->key_size);
 
 	if (group->targets > 1)
 		move.target = hash >> bit & 1;

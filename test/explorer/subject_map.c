@@ -122,7 +122,7 @@ static void create(unsigned bits, uint64_t seed)
 	arena_pin(map);
 	schedule_no_quiet();
 	schedule_quiet(&__data_start, (size_t)(&_end - &__data_start)); /* what is not the map's */
-	schedule_quiet(&map->memory.slab, sizeof map->memory.slab); /* unused: the arena is a user's allocator */
+	schedule_quiet(&map->memory.slab, sizeof map->memory.slab);	/* unused: the arena is a user's allocator */
 	schedule_quiet(map->stripe, sizeof map->stripe);
 	schedule_quiet(map->memory.stripe, sizeof map->memory.stripe);
 	schedule_quiet(&map->memory.line_bytes, sizeof map->memory.line_bytes);
@@ -226,17 +226,18 @@ static void apply_to_key(struct event *event, uint64_t expected)
 	schedule_section_enter();
 	switch (event->verb) {
 	case VERB_PUT:
-		event->rc = rcumap_put(map, key.bytes, key.size, value.bytes, value.size, &version);
+		event->rc = rcumap_put(map, key.bytes, key.size, value.bytes, value.size, RCUMAP_TTL_DEFAULT, &version);
 		break;
 	case VERB_ADD:
-		event->rc = rcumap_add(map, key.bytes, key.size, value.bytes, value.size, &version);
+		event->rc = rcumap_add(map, key.bytes, key.size, value.bytes, value.size, RCUMAP_TTL_DEFAULT, &version);
 		break;
 	case VERB_REPLACE:
-		event->rc = rcumap_replace(map, key.bytes, key.size, value.bytes, value.size, &version);
+		event->rc =
+			rcumap_replace(map, key.bytes, key.size, value.bytes, value.size, RCUMAP_TTL_DEFAULT, &version);
 		break;
 	case VERB_COMPARE_AND_SWAP:
-		event->rc =
-			rcumap_compare_and_swap(map, key.bytes, key.size, expected, value.bytes, value.size, &version);
+		event->rc = rcumap_compare_and_swap(map, key.bytes, key.size, expected, value.bytes, value.size,
+						    RCUMAP_TTL_DEFAULT, &version);
 		break;
 	case VERB_DELETE:
 		event->rc = rcumap_delete(map, key.bytes, key.size);
@@ -300,7 +301,7 @@ static unsigned count_entries(const struct line *line, unsigned k)
 			if (!slot_has_entry(word))
 				continue;
 			arena_check(slot_entry(word), sizeof(struct rcumap_entry), false, __builtin_return_address(0));
-			count += k == KEYS_MAX || slot_entry(word)->bytes[0] == 'a' + k;
+			count += k == KEYS_MAX || entry_key(slot_entry(word))[0] == 'a' + k;
 		}
 	return count;
 }

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/attempt.h"
+
+#include <ck_pr.h>
+#include <errno.h>
+
+#include "map/expiry.h"
+#include "map/reclaimer.h"
+#include "protocol/load.h"
+
+/* Counters of a stripe: statistics. */
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------ beginning and end */
+
+struct attempt attempt_begin(struct rcumap *map, const void *key, size_t key_size)
+{
+	return (struct attempt){
+		.map = map,
+		.stripe = &map->stripe[stripe_index()],
+		.hash = key ? hash_key(&map->tables.hash, key, key_size) : 0,
+	};
+}
+
+void attempt_unbuild(struct attempt *attempt)
+{
+	if (!attempt->entry)
+		return;
+	memory_discard(&attempt->map->memory, attempt->entry, entry_size_of(attempt->entry));
+	attempt->entry = NULL;
+	attempt->wake = true; /* only the reclaimer makes it usable again */
+}
+
+int attempt_end(struct attempt *attempt, int result)
+{
+	attempt_unbuild(attempt);
+	if (attempt->cell)
+		retire_cancel(attempt->cell);
+	if (attempt->hint_cell)
+		log_cancel(attempt->hint_cell);
+	/* Free blocks may rest with the reclaimer. */
+	attempt->wake |= result == -ENOMEM;
+	if (attempt->wake)
+		wake_signal(&attempt->map->reclaimer.wake);
+	if (attempt->help)
+		attempt->yield |= reclaimer_help(attempt->map);
+	return result;
+}
+
+void attempt_back_off(struct attempt *attempt)
+{
+	if (attempt->failures < 8)
+		attempt->failures++;
+	for (unsigned i = 0; i < 1u << attempt->failures; i++)
+		ck_pr_stall();
+}
+
+/* ------------------------------------------------------------------ what can fail */
+
+static uint64_t draw(struct attempt *attempt)
+{
+	/* relaxed: only distinctness matters */
+	return atomic_fetch_add_explicit(&attempt->stripe->versions, 1, memory_order_relaxed) + 1;
+}
+
+int attempt_draw_version(struct attempt *attempt, uint64_t *version)
+{
+	/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
+	*version = draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe);
+	return *version >> ENTRY_VERSION_BITS ? -EOVERFLOW : 0;
+}
+
+uint64_t attempt_draw_arm(struct attempt *attempt)
+{
+	return draw(attempt) & DEADLINE_ARM;
+}
+
+int attempt_build(struct attempt *attempt, const void *key, size_t key_size, const void *value, size_t value_size,
+		  uint64_t version, bool has_deadline)
+{
+	size_t size = entry_size(key_size, value_size, has_deadline);
+	void *p = NULL;
+	int error = memory_alloc(&attempt->map->memory, size, entry_align(size), &p);
+
+	if (error)
+		return error;
+	attempt->entry = p;
+	attempt->entry->version = version;
+	entry_fill(attempt->entry, key, key_size, value, value_size, has_deadline);
+	return 0;
+}
+
+int attempt_secure(struct attempt *attempt)
+{
+	if (attempt->cell)
+		return 0;
+
+	int result = retire_reserve(&attempt->map->retire, &attempt->map->memory, &attempt->cell);
+
+	attempt->wake |= result > 0;
+	attempt->help |= result > 0;
+	return result < 0 ? result : 0;
+}
+
+int attempt_secure_hint(struct attempt *attempt)
+{
+	if (attempt->hint_cell)
+		return 0;
+
+	bool late;
+	int result = expiry_reserve(attempt->map, &attempt->hint_cell, &late);
+
+	attempt->yield |= late;
+	attempt->wake |= result > 0;
+	return result < 0 ? result : 0;
+}
+
+/* ------------------------------------------------------------------ time */
+
+uint64_t attempt_now_us(struct attempt *attempt)
+{
+	if (!attempt->now_us)
+		attempt->now_us = clock_coarse_us(&attempt->map->clock);
+	return attempt->now_us;
+}
+
+enum found attempt_found(struct attempt *attempt, const struct bucket_view *view)
+{
+	if (!view->entry)
+		return FOUND_NONE;
+	if (!entry_has_deadline(view->entry) ||
+	    !deadline_has_passed(entry_deadline(view->entry), attempt_now_us(attempt)))
+		return FOUND_LIVE;
+	return FOUND_EXPIRED;
+}
+
+struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
+{
+	if (ttl_ms == RCUMAP_TTL_DEFAULT)
+		ttl_ms = map->default_ttl_ms;
+	if (ttl_ms == RCUMAP_TTL_NEVER)
+		return (struct life){ LIFE_ENDLESS, 0 };
+	/* The clock is below 2^63 ns and a life below 2^43 ms: 2^54 us, with which the sum stays under NEVER, and
+	 * which no product here passes. A clock that says more is cut. */
+	uint64_t now = clock_exact_us(&map->clock), us = now + ttl_ms * 1000;
+
+	return (struct life){ LIFE_FINITE, us < DEADLINE_NEVER ? us : DEADLINE_NEVER - 1 };
+}
+
+void attempt_remind(struct attempt *attempt, uint64_t word)
+{
+	log_fill(attempt->hint_cell, hint_of(attempt->hash, word));
+	attempt->hint_cell = NULL;
+}
+
+/* ------------------------------------------------------------------ what is displaced */
+
+void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
+{
+	struct map_stripe *stripe = attempt->stripe;
+
+	count(&stripe->retired_bytes, entry_size_of(entry));
+	count(reason == RCUMAP_REPLACED ? &stripe->replaced :
+	      reason == RCUMAP_EXPIRED	? &stripe->expired :
+					  &stripe->deleted,
+	      1);
+	if (entry_has_deadline(entry))
+		count(&stripe->expiring, UINT64_MAX); /* one less */
+	retire_fill(attempt->cell, entry, reason);
+	attempt->cell = NULL;
+}
+
+/* An entry was stored under an absent key. */
+static void count_inserted(struct attempt *attempt, const struct table *table)
+{
+	uint64_t inserted = atomic_fetch_add_explicit(&attempt->stripe->inserted, 1, memory_order_relaxed) + 1;
+
+	/* Summing up all stripes is for one insert in as many as let the table be a tenth too full at most. */
+	unsigned shift = table->bits < 7 ? 0 : table->bits > 17 ? 10 : table->bits - 7;
+
+	if ((inserted & ((UINT64_C(1) << shift) - 1)) == 0 && !table_next(table) &&
+	    load_must_grow(map_count(attempt->map), table->bits))
+		attempt->wake = true;
+}
+
+/*
+ * Take over the word of `old`, a live entry that is about to be displaced, if its deadline is `us` at the latest: its hint
+ * comes early enough for the new entry. False: it is not, or has been claimed.
+ *
+ * The word is sealed first: until the exchange that displaces `old`, its bucket has an entry with that arm, and
+ * afterwards the new one; so no look at the bucket finds the hint void.
+ */
+static bool inherit(struct rcumap_entry *old, uint64_t us, uint64_t *word)
+{
+	do {
+		*word = entry_deadline(old);
+		if (deadline_us(*word) > us || deadline_us(*word) == DEADLINE_DEAD)
+			return false;
+	} while (!deadline_is_sealed(*word) && !entry_deadline_cas(old, *word, *word | DEADLINE_SEALED));
+	*word &= ~DEADLINE_SEALED;
+	return true;
+}
+
+/* Give attempt->entry its deadline word. `old` is the live entry that it will displace, or NULL. *remind: a hint has been
+ * secured, and is to be given after publication. 1: look again. -ENOMEM, -EFAULT. */
+static int arm(struct attempt *attempt, struct rcumap_entry *old, const struct life *life, bool *remind)
+{
+	uint64_t us = life->deadline_us, word;
+
+	*remind = false;
+	if (!entry_has_deadline(attempt->entry))
+		return 0;
+	if (life->kind == LIFE_KEPT) {
+		if (!inherit(old, UINT64_MAX, &word))
+			return 1;
+		entry_set_deadline(attempt->entry, word);
+		return 0;
+	}
+	/* An overwritten key does not pile up hints. */
+	if (old && entry_has_deadline(old) && inherit(old, us, &word)) {
+		entry_set_deadline(attempt->entry, deadline_word(us, deadline_arm(word)));
+		return 0;
+	}
+
+	int error = attempt_secure_hint(attempt);
+
+	if (error)
+		return error;
+	entry_set_deadline(attempt->entry, deadline_word(us, attempt_draw_arm(attempt)));
+	*remind = true;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ publishing */
+
+/* attempt->entry, whose word was `word` if it has one, has just been published. */
+static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word)
+{
+	if (has_deadline)
+		count(&attempt->stripe->expiring, 1);
+	if (remind)
+		attempt_remind(attempt, word);
+	attempt->entry = NULL;
+}
+
+bool attempt_claim(struct attempt *attempt, struct rcumap_entry *entry)
+{
+	uint64_t word = entry_deadline(entry);
+
+	return deadline_us(word) == DEADLINE_DEAD ||
+	       (deadline_has_passed(word, attempt_now_us(attempt)) &&
+		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
+}
+
+int attempt_displace(struct attempt *attempt, const struct table *table, struct bucket_view *view, enum found found,
+		     const struct life *life)
+{
+	bool remind, has_deadline = entry_has_deadline(attempt->entry);
+	int error = attempt_secure(attempt);
+
+	if (!error)
+		error = arm(attempt, found == FOUND_LIVE ? view->entry : NULL, life, &remind);
+	if (error)
+		return error;
+	/* From here on no touch revives it: the key is absent, and stays so until the exchange. */
+	if (found == FOUND_EXPIRED && !attempt_claim(attempt, view->entry))
+		return 1;
+
+	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
+
+	if (!bucket_replace(&attempt->map->tables, table, view, attempt->entry)) {
+		attempt_back_off(attempt);
+		return 1;
+	}
+	count_published(attempt, has_deadline, remind, word);
+	if (found == FOUND_EXPIRED)
+		count_inserted(attempt, table);
+	attempt_retire(attempt, view->entry, found == FOUND_EXPIRED ? RCUMAP_EXPIRED : RCUMAP_REPLACED);
+	return 0;
+}
+
+int attempt_insert(struct attempt *attempt, const struct table *table, struct bucket_view *view,
+		   const struct life *life)
+{
+	bool remind, has_deadline = entry_has_deadline(attempt->entry);
+	int error = arm(attempt, NULL, life, &remind);
+
+	if (error)
+		return error;
+
+	/* As soon as it is in, the entry belongs to all: another thread may have removed it already. */
+	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
+
+	if (!bucket_insert(view, attempt->entry)) {
+		attempt_back_off(attempt);
+		return 1;
+	}
+	count_published(attempt, has_deadline, remind, word);
+	count_inserted(attempt, table);
+	return 0;
+}
+
+int attempt_remove(struct attempt *attempt, const struct table *table, struct bucket_view *view,
+		   enum rcumap_reason reason)
+{
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	if (!bucket_remove(&attempt->map->tables, table, view)) {
+		attempt_back_off(attempt);
+		return 1;
+	}
+	attempt_retire(attempt, view->entry, reason);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ room */
+
+/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
+ * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
+static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
+{
+	uint64_t entries = map_count(attempt->map);
+
+	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->bits))
+		return -EOVERFLOW;
+	if (view->lines < LOAD_CHAIN_LONG && !load_must_grow(entries, table->bits))
+		return 1;
+
+	/* The reclaimer is late: grow here and now, with bounded work. */
+	int error = reclaimer_grow_urgently(attempt->map, table);
+
+	if (!error)
+		return 0;
+	if (view->lines < LOAD_CHAIN_MAX)
+		return 1;
+	/* Somebody grows it: help on, until this bucket has its turn. */
+	return error == -EBUSY ? 0 : error;
+}
+
+int attempt_make_room(struct attempt *attempt, struct table *table, struct bucket_view *view)
+{
+	struct tables *tables = &attempt->map->tables;
+	struct line *line = NULL;
+
+	if (view->lines >= LOAD_CHAIN_LATE) {
+		int result = relieve(attempt, table, view);
+
+		if (result <= 0)
+			return result;
+	}
+
+	int error = table_alloc_line(tables, LINE_OPEN, &line);
+
+	if (!error && !bucket_extend(table, view, line))
+		table_discard_line(tables, line);
+	return error;
+}

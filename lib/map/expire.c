@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a hint reminds of: looking at it, and removing what has expired. */
+#include "map/attempt.h"
+#include "map/write.h"
+#include "protocol/route.h"
+
+/* What is the hint's own in a bucket. */
+struct sight {
+	bool expired; /* something has */
+	bool ahead;   /* something will, the first of it at next_us */
+	uint64_t next_us;
+};
+
+/* The entry in a slot word, if the hint is of it and it has a deadline, which goes to *word; else NULL. */
+static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint, uint64_t *word)
+{
+	if (!slot_has_tag(slot, tag) || !slot_has_entry(slot))
+		return NULL;
+
+	struct rcumap_entry *entry = slot_entry(slot);
+
+	if (!entry_has_deadline(entry))
+		return NULL;
+	*word = entry_deadline(entry);
+	return hint_is_of(hint, *word) && deadline_is_finite(*word) ? entry : NULL;
+}
+
+/* As bucket_find(): one pass, and ctl is loaded first. */
+static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_us)
+{
+	const uint64_t hash = hint_hash(hint);
+	const struct table *table = tables_current(&map->tables);
+	const struct line *line = table_line(table, hash);
+	struct sight sight = { .next_us = DEADLINE_NEVER };
+
+	while (ctl_load(line) == CTL_MIGRATED) {
+		table = table_next(table);
+		line = table_line(table, hash);
+	}
+
+	const uint64_t tag = table_tag(table, hash);
+
+	for (; line; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS; i++) {
+			uint64_t word;
+
+			if (!own_entry(slot_load(line, i), tag, hint, &word))
+				continue;
+			if (deadline_has_passed(word, now_us)) {
+				sight.expired = true;
+				continue;
+			}
+			sight.ahead = true;
+			if (deadline_us(word) < sight.next_us)
+				sight.next_us = deadline_us(word);
+		}
+	return sight;
+}
+
+bool write_hint_is_void(const struct rcumap *map, uint64_t hint)
+{
+	struct sight sight = look(map, hint, 0);
+
+	return !sight.expired && !sight.ahead;
+}
+
+/* Remove what stands in one slot, if it is the hint's own and has expired. By identity: what has come into its place is left
+ * alone. 0: done, or nothing to do. 1: look again. */
+static int expire_slot(struct attempt *attempt, const struct table *table, struct bucket_view *view, struct line *line,
+		       unsigned slot, uint64_t hint)
+{
+	uint64_t at = slot_load(line, slot), word;
+	struct rcumap_entry *entry = own_entry(at, view->tag, hint, &word);
+
+	if (!entry || !deadline_has_passed(word, attempt_now_us(attempt)))
+		return 0;
+	if (slot_is_frozen(at))
+		return 1;
+
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	if (!attempt_claim(attempt, entry))
+		return 1;
+	if (!bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, at))
+		return 1;
+	attempt_retire(attempt, entry, RCUMAP_EXPIRED);
+	return 0;
+}
+
+static int expire_bucket(struct attempt *attempt, uint64_t hint)
+{
+	struct bucket_view view;
+	int result;
+	struct table *table = route_bucket(&attempt->map->tables, hint_hash(hint), &view, &result);
+
+	if (!table)
+		return result;
+	result = 0;
+	for (struct line *line = view.line; line && !result; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS && !result; i++)
+			result = expire_slot(attempt, table, &view, line, i, hint);
+	return result;
+}
+
+/*
+ * What the last look does not find is gone for good, or has another hint: an entry comes to have this hint's arm only by
+ * taking it over from one in this bucket that has it (attempt.c), or by drawing it, together with a hint of its own.
+ */
+int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us)
+{
+	struct attempt attempt = attempt_begin(map, NULL, 0);
+	int result = 0;
+
+	for (;;) {
+		struct sight sight = look(map, hint, attempt_now_us(&attempt));
+
+		*deadline_us = sight.next_us;
+		if (!sight.expired) {
+			result = sight.ahead;
+			break;
+		}
+		do
+			result = expire_bucket(&attempt, hint);
+		while (result > 0);
+		if (result)
+			break;
+	}
+	return attempt_end(&attempt, result);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/expiry.h"
+
+#include "map/write.h"
+
+/* A tick of the wheel: 2^16 microseconds, a fifteenth of a second. */
+#define TICK_SHIFT 16u
+
+#ifdef RCUMAP_DEBUG
+#define HINTS_PER_TURN 8u
+#define HINTS_SLACK 16u
+#define BLOCKS_LATE 2u
+#else
+/* Looked at in one turn, that is in one section. */
+#define HINTS_PER_TURN 512u
+/* Void hints that are no reason to compact the wheel. */
+#define HINTS_SLACK 8192u
+/* Blocks in the log when writers begin to yield. */
+#define BLOCKS_LATE 64u
+#endif
+
+/* Hints rest in the log for a while: most of those whose entries live shortly are void when they are first looked at. */
+#define INTAKE_NS UINT64_C(100000000)
+/* A user's clock does not say when it will be what: it is read so often. */
+#define POLL_NS UINT64_C(50000000)
+/* After want of memory. */
+#define RETRY_NS UINT64_C(100000000)
+
+static uint64_t tick_at(uint64_t us)
+{
+	return us >> TICK_SHIFT;
+}
+
+/* The first tick at which a deadline has passed. */
+static uint64_t tick_after(uint64_t us)
+{
+	return (us + (UINT64_C(1) << TICK_SHIFT) - 1) >> TICK_SHIFT; /* deadlines have 53 bits */
+}
+
+void expiry_init(struct rcumap *map)
+{
+	struct expiry *expiry = &map->expiry;
+
+	wheel_init(&expiry->wheel, &map->memory, &map->reclaimer.freer, tick_at(clock_coarse_us(&map->clock)));
+}
+
+int expiry_reserve(struct rcumap *map, log_cell **cell, bool *late)
+{
+	int result = log_reserve(&map->expiry.log, &map->memory, cell);
+
+	*late = result > 0 && log_blocks(&map->expiry.log) >= BLOCKS_LATE;
+	return result;
+}
+
+static void free_blocks(struct rcumap *map, struct log_block *block)
+{
+	while (block) {
+		struct log_block *next = block->next;
+
+		log_reclaim_block(&map->expiry.log, &map->memory, &map->reclaimer.freer, block);
+		block = next;
+	}
+}
+
+void expiry_fini(struct rcumap *map)
+{
+	struct expiry *expiry = &map->expiry;
+
+	free_blocks(map, expiry->taken.blocks);
+	free_blocks(map, expiry->drained);
+	(void)log_take(&expiry->log, &expiry->taken);
+	free_blocks(map, expiry->taken.blocks);
+	wheel_fini(&expiry->wheel);
+}
+
+/* ------------------------------------------------------------------ hints from the log */
+
+/* The next word of what was taken; 0: there is none. */
+static uint64_t next_taken(struct expiry *expiry)
+{
+	struct log_block *block;
+
+	while ((block = expiry->taken.blocks)) {
+		for (; expiry->taken_at < block->used; expiry->taken_at++) {
+			uint64_t word = log_word(block, expiry->taken_at);
+
+			if (word)
+				return word;
+		}
+		/* Nobody reads it any more, but a late writer may still touch it. */
+		expiry->taken.blocks = block->next;
+		expiry->taken_at = 0;
+		block->next = expiry->drained;
+		expiry->drained = block;
+	}
+	return 0;
+}
+
+static void take(struct expiry *expiry, uint64_t now_ns)
+{
+	if (expiry->taken.blocks || !log_pending(&expiry->log))
+		return;
+	if (now_ns - expiry->taken_ns < INTAKE_NS && log_blocks(&expiry->log) < BLOCKS_LATE)
+		return;
+	expiry->taken_ns = now_ns;
+	(void)log_take(&expiry->log, &expiry->taken); /* what stays behind comes with the next */
+	expiry->taken_at = 0;
+}
+
+/* ------------------------------------------------------------------ looking */
+
+/* Look at a hint and file it. False: there is no memory to do so. */
+static bool settle(struct rcumap *map, uint64_t hint)
+{
+	uint64_t deadline_us;
+	int result = write_expire(map, hint, &deadline_us);
+
+	if (result > 0)
+		result = wheel_add(&map->expiry.wheel, tick_after(deadline_us), hint);
+	return result == 0;
+}
+
+static bool settle_due(struct rcumap *map, unsigned *budget)
+{
+	uint64_t hint;
+
+	for (; *budget && wheel_pop(&map->expiry.wheel, &hint); --*budget)
+		if (!settle(map, hint)) {
+			wheel_unpop(&map->expiry.wheel, hint);
+			return false;
+		}
+	return true;
+}
+
+static bool settle_taken(struct rcumap *map, unsigned *budget)
+{
+	struct expiry *expiry = &map->expiry;
+	uint64_t hint;
+
+	for (; *budget && (hint = next_taken(expiry)); --*budget) {
+		if (!settle(map, hint))
+			return false;
+		expiry->taken_at++;
+	}
+	return true;
+}
+
+/* H2. */
+static void compact(struct rcumap *map, unsigned *budget)
+{
+	struct expiry *expiry = &map->expiry;
+
+	if (!expiry->compacting && wheel_hints(&expiry->wheel) > 2 * map_expiring(map) + HINTS_SLACK) {
+		wheel_compact_begin(&expiry->wheel);
+		expiry->compacting = true;
+	}
+	while (expiry->compacting && *budget) {
+		expiry->compacting = wheel_compact(&expiry->wheel);
+		--*budget;
+		if (!settle_due(map, budget))
+			return;
+	}
+}
+
+static void set_time(struct rcumap *map, uint64_t now_us)
+{
+	struct wheel *wheel = &map->expiry.wheel;
+
+	if (tick_at(now_us) < wheel->now)
+		wheel_restart(wheel, tick_at(now_us)); /* a user's clock went backward */
+	else
+		wheel_advance(wheel, tick_at(now_us));
+}
+
+/* Until there is something to do by itself. */
+static uint64_t idle_ns(const struct rcumap *map, uint64_t now_us)
+{
+	const struct expiry *expiry = &map->expiry;
+	uint64_t next = wheel_next(&expiry->wheel), sleep_ns = WAKE_FOREVER;
+
+	if (next != UINT64_MAX) {
+		uint64_t us = next << TICK_SHIFT;
+
+		sleep_ns = us > now_us ? (us - now_us) * 1000 : 0; /* ticks are those of deadlines: no overflow */
+		/* The coarse clock follows the exact one by which the reclaimer sleeps. */
+		sleep_ns += 10000000;
+		if (map->clock.fn && sleep_ns > POLL_NS)
+			sleep_ns = POLL_NS;
+	}
+	if (log_pending(&expiry->log) && sleep_ns > INTAKE_NS)
+		sleep_ns = INTAKE_NS;
+	return sleep_ns;
+}
+
+bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
+{
+	struct expiry *expiry = &map->expiry;
+	unsigned due = HINTS_PER_TURN, taken = HINTS_PER_TURN;
+	uint64_t now_us = clock_coarse_us(&map->clock);
+
+	set_time(map, now_us);
+	take(expiry, clock_system_ns(CLOCK_MONOTONIC));
+
+	/* Neither waits for the other to be done. */
+	bool enough = settle_due(map, &due) & settle_taken(map, &taken);
+
+	if (enough)
+		compact(map, &due);
+
+	uint64_t idle = enough ? idle_ns(map, now_us) : RETRY_NS;
+
+	if (*sleep_ns > idle)
+		*sleep_ns = idle;
+	return enough && (!due || !taken);
+}
+
+struct log_block *expiry_drained(struct rcumap *map)
+{
+	struct log_block *drained = map->expiry.drained;
+
+	map->expiry.drained = NULL;
+	return drained;
+}
+
+/* ------------------------------------------------------------------ for others */
+
+uint64_t expiry_hints(const struct rcumap *map)
+{
+	return wheel_hints(&map->expiry.wheel);
+}
+
+uint64_t expiry_bytes(const struct rcumap *map)
+{
+	return wheel_bytes(&map->expiry.wheel) + log_blocks(&map->expiry.log) * sizeof(struct log_block);
+}

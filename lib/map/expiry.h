@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Expiry without any access: hints, each of which reminds of a living entry with a deadline (layout/deadline.h). Writers
+ * put them into a log; the reclaimer takes them out, looks at each, and files it in the timing wheel until its time.
+ *
+ * Looking (write_expire()) is all there is to do with a hint, when it comes from the log, when its slot of the wheel is due,
+ * and when the wheel is compacted: what has expired is removed, what is void dropped, all else filed again.
+ *
+ * Invariants
+ * H1 Each entry that can be found and has a finite deadline has a hint with its arm: in a cell of the log that is
+ *    reserved or filled, with the reclaimer, or in the wheel; there for a tick that is not after its deadline's.
+ * H2 The wheel holds at most twice as many hints as there are entries with a deadline, and HINTS_SLACK, before it is
+ *    compacted; the log is emptied by then.
+ */
+#ifndef RCUMAP_EXPIRY_H
+#define RCUMAP_EXPIRY_H
+
+#include "map/map.h"
+
+void expiry_init(struct rcumap *map);
+
+/* At the end, alone with the map. */
+void expiry_fini(struct rcumap *map);
+
+/* A writer: as log_reserve(). *late: the reclaimer is; yield after the section. */
+int expiry_reserve(struct rcumap *map, log_cell **cell, bool *late);
+
+/* The reclaimer, inside a read section: a bounded share of what is to be looked at. True: there is more at once. Else
+ * *sleep_ns is lowered to when it should look again. */
+bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns);
+
+/* The reclaimer: blocks of the log that have been emptied, to be freed a grace period from now. NULL: none. */
+struct log_block *expiry_drained(struct rcumap *map);
+
+/* Anyone: hints that are kept, and the memory they take. */
+uint64_t expiry_hints(const struct rcumap *map);
+uint64_t expiry_bytes(const struct rcumap *map);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* delete and delete_if, and removing by position for clear. */
+#include <errno.h>
+
+#include "map/attempt.h"
+#include "map/write.h"
+#include "protocol/route.h"
+
+/* 1: look again. */
+static int try_remove(struct attempt *attempt, const struct write_remove *remove)
+{
+	struct bucket_view view;
+	int error;
+	struct table *table = route_bucket(&attempt->map->tables, attempt->hash, &view, &error);
+
+	if (!table)
+		return error;
+	bucket_scan(&view, remove->key, remove->key_size);
+
+	enum found found = attempt_found(attempt, &view);
+
+	if (found == FOUND_NONE && view.frozen)
+		return 1;
+	/* What has expired is the reclaimer's. */
+	if (found != FOUND_LIVE)
+		return -ENOENT;
+	if (remove->condition == WRITE_IF_VERSION && view.entry->version != remove->expected)
+		return -ESTALE;
+	return view.frozen ? 1 : attempt_remove(attempt, table, &view, remove->reason);
+}
+
+int write_remove(struct rcumap *map, struct write_remove *remove)
+{
+	struct attempt attempt = attempt_begin(map, remove->key, remove->key_size);
+	int result;
+
+	do
+		result = try_remove(&attempt, remove);
+	while (result > 0);
+	result = attempt_end(&attempt, result);
+	remove->yield = attempt.yield;
+	return result;
+}
+
+/* ------------------------------------------------------------------ by position */
+
+/* Remove what stands in one slot. 1: it is frozen, route again. */
+static int remove_slot(struct attempt *attempt, const struct table *table, struct bucket_view *view, struct line *line,
+		       unsigned slot)
+{
+	uint64_t word = slot_load(line, slot);
+
+	if (slot_is_frozen(word))
+		return 1;
+	if (!slot_has_entry(word))
+		return 0;
+
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	if (bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, word)) {
+		attempt_retire(attempt, slot_entry(word), RCUMAP_CLEARED);
+		return 0;
+	}
+	/* Frozen meanwhile; or removed or replaced by somebody else, which settles it. */
+	return slot_is_frozen(slot_load(line, slot));
+}
+
+int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last)
+{
+	struct attempt attempt = attempt_begin(map, NULL, 0);
+	int result;
+
+	do {
+		struct bucket_view view;
+		struct table *table = route_bucket(&map->tables, hash, &view, &result);
+
+		if (!table)
+			break;
+		*last = hash | (UINT64_MAX >> table->bits);
+		result = 0;
+		for (struct line *line = view.line; line && !result; line = line_next(line))
+			for (unsigned i = 0; i < LINE_SLOTS && !result; i++)
+				result = remove_slot(&attempt, table, &view, line, i);
+	} while (result > 0);
+	return attempt_end(&attempt, result);
+}

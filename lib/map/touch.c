@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * touch: the deadline word changes in place, by one compare-and-swap. An entry that has none, or whose word is sealed, is
+ * copied with its version, and the copy takes its place.
+ */
+#include <errno.h>
+
+#include "map/attempt.h"
+#include "map/write.h"
+#include "protocol/route.h"
+
+/* Whatever becomes of the bucket meanwhile: the entry was in it when it was seen, after this call began. If it has
+ * been displaced since, this happened just before. */
+static int touch_in_place(struct attempt *attempt, struct rcumap_entry *entry, uint64_t word, const struct life *life)
+{
+	uint64_t us = life->kind == LIFE_FINITE ? life->deadline_us : DEADLINE_NEVER;
+
+	/* The hint comes early enough. */
+	if (us >= deadline_us(word))
+		return !entry_deadline_cas(entry, word, deadline_word(us, deadline_arm(word)));
+
+	int error = attempt_secure_hint(attempt);
+
+	if (error)
+		return error;
+
+	uint64_t shorter = deadline_word(us, attempt_draw_arm(attempt));
+
+	if (!entry_deadline_cas(entry, word, shorter))
+		return 1;
+	attempt_remind(attempt, shorter);
+	return 0;
+}
+
+static int touch_copy(struct attempt *attempt, const struct table *table, struct bucket_view *view,
+		      const struct life *life)
+{
+	const struct rcumap_entry *entry = view->entry;
+
+	if (view->frozen)
+		return 1;
+	attempt_unbuild(attempt); /* a copy of something else, perhaps */
+
+	int error = attempt_build(attempt, entry_key(entry), entry->key_size, entry_value(entry),
+				  entry_value_size(entry), entry->version, life->kind == LIFE_FINITE);
+
+	return error ? error : attempt_displace(attempt, table, view, FOUND_LIVE, life);
+}
+
+/* 1: look again. */
+static int try_touch(struct attempt *attempt, const struct write_touch *touch, const struct life *life)
+{
+	struct bucket_view view;
+	int error;
+	struct table *table = route_bucket(&attempt->map->tables, attempt->hash, &view, &error);
+
+	if (!table)
+		return error;
+	bucket_scan(&view, touch->key, touch->key_size);
+	if (!view.entry)
+		return view.frozen ? 1 : -ENOENT;
+	if (!entry_has_deadline(view.entry))
+		return life->kind == LIFE_FINITE ? touch_copy(attempt, table, &view, life) : 0;
+
+	uint64_t word = entry_deadline(view.entry);
+
+	if (deadline_has_passed(word, attempt_now_us(attempt)))
+		return -ENOENT;
+	return deadline_is_sealed(word) ? touch_copy(attempt, table, &view, life) :
+					  touch_in_place(attempt, view.entry, word, life);
+}
+
+int write_touch(struct rcumap *map, struct write_touch *touch)
+{
+	struct attempt attempt = attempt_begin(map, touch->key, touch->key_size);
+	struct life life = attempt_life(map, touch->ttl_ms);
+	int result;
+
+	do
+		result = try_touch(&attempt, touch, &life);
+	while (result > 0);
+	result = attempt_end(&attempt, result);
+	touch->yield = attempt.yield;
+	return result;
+}
