@@ -75,7 +75,8 @@ int attempt_draw_version(struct attempt *attempt, uint64_t *version)
 
 uint64_t attempt_draw_arm(struct attempt *attempt)
 {
-	return draw(attempt) & DEADLINE_ARM;
+	/* Neither all zeros nor all ones: those are no words for a log. */
+	return 1 + draw(attempt) % (DEADLINE_ARM - 1);
 }
 
 int attempt_build(struct attempt *attempt, const void *key, size_t key_size, const void *value, size_t value_size,
