@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* map/reclaimer: the parts of its turn, one at a time, on maps without a thread; and writers who help. */
+#include "map/reclaim.h"
 #include "map/reclaimer.h"
+#include "map/resize.h"
 
 #include "checked_allocator.h"
 #include "fixture.h"

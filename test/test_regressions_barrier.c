@@ -3,7 +3,7 @@
  * Defects that were found in barriers, and must not come back. The log of what is retired is compiled into this program, with two
  * of its atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
  */
-#include "map/reclaimer.h"
+#include "map/reclaim.h"
 
 #include "fixture.h"
 #include "reclaim/log.h"

@@ -3,7 +3,7 @@
  * Defects that were found in memory, and must not come back. The slab is compiled into this program, so that its counters can be set
  * to what takes hours to reach, and a thread can be made to lose a race: slab_alloc() calls out.
  */
-#include "map/reclaimer.h"
+#include "map/reclaim.h"
 
 #include "fault/default_allocator.h"
 #include "fixture.h"

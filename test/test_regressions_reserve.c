@@ -3,7 +3,9 @@
  * Defects that were found in rcumap_reserve() and in growing, and must not come back. What a caller waits for is driven by hand
  * where it can be: the test is the reclaimer. A wait that never ends is ended by the team's watchdog.
  */
+#include "map/reclaim.h"
 #include "map/reclaimer.h"
+#include "map/resize.h"
 
 #include "checked_allocator.h"
 #include "fault/default_allocator.h"

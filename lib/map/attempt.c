@@ -5,7 +5,8 @@
 #include <errno.h>
 
 #include "map/expiry.h"
-#include "map/reclaimer.h"
+#include "map/reclaim.h"
+#include "map/resize.h"
 #include "protocol/load.h"
 
 /* Counters of a stripe: statistics. */

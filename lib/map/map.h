@@ -7,7 +7,7 @@
  *     retire     reclaim/    writers put in, the reclaimer takes out
  *     stripe     map/write   counters, one line per stripe
  *     expiry     map/expiry     writers put hints in, the reclaimer looks at them
- *     reclaimer  map/reclaimer.c   its thread, and what only that thread touches
+ *     reclaimer  map/reclaimer.c, reclaim.c, resize.c   its thread, and what only that thread touches
  *
  * Readers touch `tables` alone; everything that changes often lies on other lines.
  */

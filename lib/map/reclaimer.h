@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The map's background thread: grows and shrinks the table, and gives back what was retired. It sleeps when there is
- * nothing to do, never waits for a grace period itself (reclaim/grace.h does), and holds nothing while it works.
- *
- * Invariants
- * C1 What is reclaimed was retired before a grace period began that has ended.
- * C2 One batch is under way at a time; later retirements wait for the next.
- * C3 A barrier is done when all that was retired before it was asked for has been reclaimed.
+ * The map's background thread: grows and shrinks the table (map/resize.h), removes what has expired (map/expiry.h), and
+ * gives back what was retired (map/reclaim.h), a bounded share of each in turn. It sleeps when there is nothing to do,
+ * never waits for a grace period itself (reclaim/grace.h does), and holds nothing while it works.
  */
 #ifndef RCUMAP_RECLAIMER_H
 #define RCUMAP_RECLAIMER_H
@@ -20,24 +16,8 @@ void reclaimer_fini(struct rcumap *map);
 int reclaimer_start(struct rcumap *map);
 void reclaimer_stop(struct rcumap *map);
 
-/*
- * `table` is far too small and the reclaimer late: begin to grow, or help on, with bounded work. 0: growth began here;
- * -EBUSY: growth is under way, or done; -ENOMEM, -EFAULT. Inside a read section. Lock-free.
- */
-int reclaimer_grow_urgently(struct rcumap *map, const struct table *table);
-
-/* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded
- * work. True: garbage piles up all the same, and the writer should yield when he has left his section. Lock-free. */
-bool reclaimer_help(struct rcumap *map);
-
-/*
- * The parts of a turn, for the thread, and for tests that have none, one caller at a time:
- * resize() begins or goes on to grow or shrink; true if there is more to do at once.
- * take() takes what is retired into the batch (C2: the last one was given back); false if there was nothing.
- * give_back() frees the batch, a grace period after it was taken; false if another thread is still helping with it.
- */
-bool reclaimer_resize(struct rcumap *map);
-bool reclaimer_take(struct rcumap *map);
-bool reclaimer_give_back(struct rcumap *map);
+/* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for
+ * himself. */
+int reclaimer_leave_section(const struct rcumap *map, bool *paused);
 
 #endif

@@ -10,7 +10,8 @@
 #include "ground/stripe.h"
 #include "layout/hash.h"
 #include "map/map.h"
-#include "map/reclaimer.h"
+#include "map/reclaim.h"
+#include "map/resize.h"
 #include "protocol/bucket.h"
 
 #include "arena.h"

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/reclaim.h"
+
+#include "map/expiry.h"
+
+/* Blocks (of some five hundred entries) per turn: short enough that a table does not wait long to grow. */
+#ifdef RCUMAP_DEBUG
+#define GIVE_BLOCKS 1u
+#else
+#define GIVE_BLOCKS 64u
+#endif
+/* Blocks that are ready to be given back when writers begin to help; and what a writer then gives back for each block
+ * that he fills: more than he adds, so that the backlog shrinks however little the reclaimer runs. */
+#ifdef RCUMAP_DEBUG
+#define HELP_BLOCKS_MIN 1u
+#else
+#define HELP_BLOCKS_MIN 32u
+#endif
+#define HELP_BLOCKS 2u
+/* Blocks that await their grace period or the reclaimer when a writer gives up the processor after each block that he
+ * fills. With more writers than processors most of those who wait for one are inside their sections, and a grace
+ * period takes many turns of the scheduler; those who yield are outside. */
+#define YIELD_BLOCKS_MIN 64u
+/* After meeting a writer who helps: when to look again. */
+#define RETRY_SOON_NS UINT64_C(1000000)
+
+/* Tell those who wait for a barrier. */
+static void notify(struct reclaimer *reclaimer)
+{
+	pthread_mutex_lock(&reclaimer->lock);
+	pthread_cond_broadcast(&reclaimer->changed);
+	pthread_mutex_unlock(&reclaimer->lock);
+}
+
+/* Whose memory goes back where. */
+struct giver {
+	struct rcumap *map;
+	struct slab_freer *freer;
+	uint64_t given, bytes;
+};
+
+static void give_entry(void *ctx, void *unlinked, unsigned reason)
+{
+	struct giver *giver = ctx;
+	size_t size = entry_size_of(unlinked);
+
+	(void)reason;
+	memory_free(&giver->map->memory, giver->freer, unlinked, size);
+	giver->given++;
+	giver->bytes += size;
+}
+
+/* Reclaim one ready block; false if there was none to be had. */
+static bool give_block(struct rcumap *map, struct slab_freer *freer)
+{
+	struct giver giver = { .map = map, .freer = freer };
+	int result = retire_reclaim(&map->retire, &map->memory, freer, give_entry, &giver);
+
+	/* relaxed: statistics */
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed);
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver.bytes, memory_order_relaxed);
+	if (result == 2)
+		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
+	return result > 0;
+}
+
+bool reclaimer_help(struct rcumap *map)
+{
+	if (retire_unreclaimed(&map->retire) >= HELP_BLOCKS_MIN) {
+		struct slab_freer freer = { 0 };
+
+		for (unsigned i = 0; i < HELP_BLOCKS; i++)
+			if (!give_block(map, &freer))
+				break;
+		slab_flush(&map->memory.slab, &freer);
+	}
+	return retire_blocks(&map->retire) >= YIELD_BLOCKS_MIN;
+}
+
+bool reclaimer_has_work(const struct rcumap *map)
+{
+	struct reclaimer *reclaimer = (struct reclaimer *)&map->reclaimer;
+
+	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and
+	 * wake_signal(). */
+	return retire_pending(&map->retire) || atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
+	       slab_has_spent(&map->memory.slab);
+}
+
+bool reclaimer_take(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+	/* [WANTED acquire] pairs with [WANTED release] in rcumap_barrier(): what its caller retired is in the cells. */
+	uint64_t barrier = atomic_load_explicit(&reclaimer->barriers_wanted, memory_order_acquire);
+
+	/* [TABLES acquire] takes the stack; pairs with [TABLES release] in retire_table(). */
+	reclaimer->batch_tables = atomic_exchange_explicit(&reclaimer->retired_tables, NULL, memory_order_acquire);
+
+	reclaimer->batch_hints = expiry_drained(map);
+
+	bool stays = retire_take(&map->retire, &reclaimer->batch);
+
+	/* C3: what a barrier waits for may be in a block that stays. It stays for one batch only: those who had
+	 * reserved cells in it were inside sections, which the next grace period outlasts. */
+	reclaimer->batch_barrier = stays ? reclaimer->next_barrier : barrier;
+	reclaimer->next_barrier = barrier;
+	slab_rest(&map->memory.slab);
+	return stays || reclaimer->batch.blocks || reclaimer->batch_tables || reclaimer->batch_hints ||
+	       map->memory.slab.resting;
+}
+
+/* Give back a turn's share of the batch; how many blocks it was. */
+static unsigned give_share(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+	unsigned given = 0;
+
+	while (reclaimer->batch_tables) {
+		struct table *table = reclaimer->batch_tables;
+
+		reclaimer->batch_tables = table->retired;
+		table_free(&map->tables, table, &reclaimer->freer);
+	}
+	while (reclaimer->batch_hints) {
+		struct log_block *block = reclaimer->batch_hints;
+
+		reclaimer->batch_hints = block->next;
+		log_reclaim_block(&map->expiry.log, &map->memory, &reclaimer->freer, block);
+	}
+	slab_revive(&map->memory.slab, &reclaimer->freer);
+	if (retire_ready(&map->retire, &reclaimer->batch))
+		while (given < GIVE_BLOCKS && give_block(map, &reclaimer->freer))
+			given++;
+	return given;
+}
+
+/* Has all of the batch been given back? Then say so. */
+static bool finish_batch(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	if (reclaimer->batch.blocks || retire_unreclaimed(&map->retire))
+		return false;
+	/* [DONE release] pairs with [DONE acquire] in rcumap_barrier(). */
+	atomic_store_explicit(&reclaimer->barriers_done, reclaimer->batch_barrier, memory_order_release);
+	notify(reclaimer);
+	return true;
+}
+
+bool reclaimer_give_back(struct rcumap *map)
+{
+	while (give_share(map))
+		;
+	return finish_batch(map);
+}
+
+uint64_t reclaimer_reclaim(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	if (reclaimer->batch_waits) {
+		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
+			return WAKE_FOREVER;
+
+		if (!reclaimer->batch_passed)
+			atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed); /* a statistic */
+		reclaimer->batch_passed = true;
+
+		unsigned given = give_share(map);
+
+		if (!finish_batch(map))
+			/* There is more; or a writer who helps is not done, or holds up the list. */
+			return given ? 0 : RETRY_SOON_NS;
+		reclaimer->batch_waits = false;
+	}
+	reclaimer->batch_passed = false;
+	reclaimer->batch_waits = reclaimer_take(map);
+	if (reclaimer->batch_waits)
+		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
+	else
+		(void)reclaimer_give_back(map); /* nothing: barriers are done */
+	return WAKE_FOREVER;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Giving back what was retired: batch after batch, each a grace period after it was taken. Work of the reclaimer's
+ * thread, in bounded turns; writers help with it when it is late.
+ *
+ * Invariants
+ * C1 What is reclaimed was retired before a grace period began that has ended.
+ * C2 One batch is under way at a time; later retirements wait for the next.
+ * C3 A barrier is done when all that was retired before it was asked for has been reclaimed.
+ */
+#ifndef RCUMAP_RECLAIM_H
+#define RCUMAP_RECLAIM_H
+
+#include "map/map.h"
+
+/* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded
+ * work. True: garbage piles up all the same, and the writer should yield when he has left his section. Lock-free. */
+bool reclaimer_help(struct rcumap *map);
+
+/*
+ * A part of the reclaimer's turn: give back the batch whose grace period has ended, take the next. How long the
+ * reclaimer may sleep then. It needs no section.
+ */
+uint64_t reclaimer_reclaim(struct rcumap *map);
+
+/* Is there anything that a batch would take? */
+bool reclaimer_has_work(const struct rcumap *map);
+
+/*
+ * The parts of that, for tests that have no thread, one caller at a time:
+ * take() takes what is retired into the batch (C2: the last one was given back); false if there was nothing.
+ * give_back() frees the batch, a grace period after it was taken; false if another thread is still helping with it.
+ */
+bool reclaimer_take(struct rcumap *map);
+bool reclaimer_give_back(struct rcumap *map);
+
+#endif

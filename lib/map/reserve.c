@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Waiting for room: the reclaimer's turns answer the wishes (map/resize.c). */
+#include <errno.h>
+
+#include "map/map.h"
+#include "map/reclaimer.h"
+
+static void add_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
+{
+	wish->next = reclaimer->wishes;
+	reclaimer->wishes = wish;
+}
+
+static void drop_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
+{
+	struct reclaimer_wish **link = &reclaimer->wishes;
+
+	while (*link != wish)
+		link = &(*link)->next;
+	*link = wish->next;
+}
+
+/* Wait until the table has `bits`, or the reclaimer has failed to make it grow. */
+static int wait_for_bits(struct reclaimer *reclaimer, unsigned bits)
+{
+	struct reclaimer_wish wish = { .bits = bits };
+
+	pthread_mutex_lock(&reclaimer->lock);
+	add_wish(reclaimer, &wish);
+	wake_signal(&reclaimer->wake);
+	while (!wish.error && reclaimer->bits_now < bits)
+		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
+	drop_wish(reclaimer, &wish);
+	if (reclaimer->bits_now >= bits) {
+		wish.error = 0;
+		if (reclaimer->bits_min < bits)
+			reclaimer->bits_min = bits;
+	}
+	pthread_mutex_unlock(&reclaimer->lock);
+	return wish.error;
+}
+
+int rcumap_reserve(struct rcumap *map, uint64_t capacity)
+{
+	bool paused;
+
+	if (!map || capacity > RCUMAP_CAPACITY_MAX)
+		return -EINVAL;
+	map_assert_alive(map);
+
+	unsigned bits = table_bits_for(capacity);
+	int error = reclaimer_leave_section(map, &paused);
+
+	if (error)
+		return error;
+	/* Each doubling on the way might be granted, and fill the machine, before the last is refused. */
+	error = table_could_have(&map->tables, bits) ? wait_for_bits(&map->reclaimer, bits) : -ENOMEM;
+	map->section->resume(paused);
+	return error;
+}
