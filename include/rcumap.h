@@ -163,7 +163,8 @@ enum rcumap_reason {
  * Called once for each entry that was removed, after its grace period: no reader sees it any more, but for who holds it.
  * `entry` is valid during the call; rcumap_hold() keeps it longer. Called on the reclaimer's thread, one call at a time,
  * with nothing held: it may take its time, but nothing is reclaimed meanwhile. It may call the map, but for what the table
- * above says. While the map is being destroyed stores and removals return -ESHUTDOWN.
+ * above says. While the map is being destroyed stores and removals, rcumap_clear() and rcumap_hold() return -ESHUTDOWN;
+ * what is still there can be found until the last call has returned.
  */
 typedef void rcumap_removed_fn(void *ctx, const struct rcumap_entry *entry, enum rcumap_reason reason);
 
@@ -334,6 +335,7 @@ uint64_t rcumap_entry_ttl(const struct rcumap *map, const struct rcumap_entry *e
  * @param entry      one that was found, inside the section it was found in; or one that is held already.
  * @retval 0         held.
  * @retval -EOVERFLOW it is held 32,767 times already.
+ * @retval -ESHUTDOWN in a callback while the map is being destroyed.
  * @retval -EINVAL   map or entry is NULL.
  *
  * Lock-free. Cost: one atomic operation on the entry's line. What is held is memory that stays, however large:
@@ -561,7 +563,8 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity);
  * stored during the call may stay.
  *
  * @retval 0 done. @retval -EINVAL map is NULL. @retval -ENOMEM, -EFAULT no usable record to retire
- * further entries with: some are removed, the rest is still there.
+ * further entries with: some are removed, the rest is still there. @retval -ESHUTDOWN in a callback while the map is
+ * being destroyed.
  *
  * Context: own sections, one per few buckets. Lock-free. Cost: proportional to the table.
  */

@@ -19,6 +19,8 @@ int rcumap_clear(struct rcumap *map)
 	if (!map)
 		return -EINVAL;
 	map_assert_alive(map);
+	if (map->closing)
+		return -ESHUTDOWN;
 	do {
 		map->section->lock();
 		for (unsigned i = 0; i < BUCKETS_PER_SECTION && !error; i++) {

@@ -104,6 +104,8 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->verbs = verbs_of(settings.section);
 	map->clock = settings.clock;
 	map->default_ttl_ms = settings.default_ttl_ms;
+	map->removed = settings.removed;
+	map->removed_ctx = settings.removed_ctx;
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
 	expiry_init(map);
@@ -139,18 +141,18 @@ int rcumap_create(struct rcumap **created, const struct rcumap_options *options)
 
 /* ------------------------------------------------------------------ destruction */
 
-static void free_entries_of(struct rcumap *map, const struct line *line)
+static void each_entry_of(const struct line *line, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx)
 {
 	for (; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++) {
 			uint64_t word = slot_load(line, i);
 
 			if (slot_has_entry(word))
-				memory_abandon(&map->memory, slot_entry(word), entry_size_of(slot_entry(word)));
+				visit(ctx, slot_entry(word));
 		}
 }
 
-static void free_entries(struct rcumap *map)
+void map_each_entry(struct rcumap *map, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx)
 {
 	for (struct table *table = tables_current(&map->tables); table; table = table_next(table))
 		for (uint64_t i = 0; i < table_buckets(table); i++) {
@@ -159,8 +161,15 @@ static void free_entries(struct rcumap *map)
 			/* A bucket that migrated lives on in the next table; one that is being filled still in the
 			 * one before. */
 			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
-				free_entries_of(map, &table->lines[i]);
+				each_entry_of(&table->lines[i], visit, ctx);
 		}
+}
+
+static void free_entry(void *ctx, struct rcumap_entry *entry)
+{
+	struct rcumap *map = ctx;
+
+	memory_abandon(&map->memory, entry, entry_size_of(entry));
 }
 
 void map_free(struct rcumap *map)
@@ -168,7 +177,7 @@ void map_free(struct rcumap *map)
 	note_destroyed(map);
 	/* Entries in the slab go with it. */
 	if (memory_has_large(&map->memory))
-		free_entries(map);
+		map_each_entry(map, free_entry, map);
 	expiry_fini(map);
 	tables_fini(&map->tables, &map->reclaimer.freer);
 	slab_flush(&map->memory.slab, &map->reclaimer.freer);
@@ -181,14 +190,18 @@ int rcumap_destroy(struct rcumap *map)
 	if (!map)
 		return 0;
 	map_assert_alive(map);
-	if (map->section->inside())
-		return -EDEADLK;
 
 	const struct section_ops *section = map->section;
-	bool paused = section->pause();
+	bool paused;
+	int error = reclaimer_leave_section(map, &paused);
 
-	reclaimer_stop(map);
-	map_free(map);
+	if (error)
+		return error;
+	error = reclaimer_close(map);
+	if (!error) {
+		reclaimer_stop(map);
+		map_free(map);
+	}
 	section->resume(paused);
-	return 0;
+	return error;
 }

@@ -50,6 +50,13 @@ struct reclaimer_wish {
 	struct reclaimer_wish *next;
 };
 
+enum reclaimer_close {
+	CLOSE_NONE,
+	CLOSE_ASKED,
+	CLOSE_GRANTED,
+	CLOSE_REFUSED, /* something is held */
+};
+
 struct reclaimer {
 	struct wake wake; /* signalled when there is something to do */
 	struct grace_client grace;
@@ -68,6 +75,8 @@ struct reclaimer {
 	bool batch_passed; /* its grace period has ended */
 	int resize_error;  /* of the last attempt; 0 if it went well */
 
+	bool paused; /* its section, so that it holds up no grace period; for map/removed.c */
+
 	_Atomic bool stop;
 	_Atomic uint64_t barriers_wanted, barriers_done;
 
@@ -75,6 +84,7 @@ struct reclaimer {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct reclaimer_wish *wishes;
+	enum reclaimer_close close; /* rcumap_destroy() asks, the reclaimer answers */
 	unsigned bits_min; /* reserved: the table never gets smaller */
 	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
@@ -99,7 +109,9 @@ struct rcumap {
 	const struct verbs *verbs;
 	const struct section_ops *section;
 	uint64_t default_ttl_ms;
-	bool closing; /* rcumap_destroy() is at work; set while nobody else uses the map */
+	rcumap_removed_fn *removed; /* map/removed.h; NULL: none */
+	void *removed_ctx;
+	bool closing; /* rcumap_destroy() will succeed. The reclaimer's: nobody else uses the map any more */
 
 	struct memory memory;
 	struct retire retire;
@@ -111,6 +123,8 @@ struct rcumap {
 /* Entries in the map; those of them with a deadline. Wait-free. */
 uint64_t map_count(const struct rcumap *map);
 uint64_t map_expiring(const struct rcumap *map);
+/* Is any entry held? Exact while nobody holds or releases. */
+bool map_holds(const struct rcumap *map);
 
 /* In debug builds: abort if `map` was destroyed. */
 #ifdef RCUMAP_DEBUG
@@ -125,6 +139,9 @@ static inline void map_assert_alive(const struct rcumap *map)
 /* Create a map without its threads: nothing is reclaimed and no table grows by itself. For rcumap_create(), and for
  * tests that bring threads of their own. Errors as there, but for -EAGAIN. */
 int map_new(struct rcumap **map, const struct rcumap_options *options);
+
+/* Alone with the map: call `visit` for each entry in it. */
+void map_each_entry(struct rcumap *map, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx);
 
 /* Free a map that nobody else uses, with all its entries; retired ones must have been reclaimed before. */
 void map_free(struct rcumap *map);

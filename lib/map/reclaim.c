@@ -2,6 +2,7 @@
 #include "map/reclaim.h"
 
 #include "map/expiry.h"
+#include "map/removed.h"
 
 /* Blocks (of some five hundred entries) per turn: short enough that a table does not wait long to grow. */
 #ifdef RCUMAP_DEBUG
@@ -44,7 +45,7 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 	struct giver *giver = ctx;
 	size_t size = entry_size_of(unlinked);
 
-	(void)reason;
+	removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
 	memory_free(&giver->map->memory, giver->freer, unlinked, size);
 	giver->given++;
 	giver->bytes += size;
@@ -66,7 +67,8 @@ static bool give_block(struct rcumap *map, struct slab_freer *freer)
 
 bool reclaimer_help(struct rcumap *map)
 {
-	if (retire_unreclaimed(&map->retire) >= HELP_BLOCKS_MIN) {
+	/* The callback is for the reclaimer's thread alone. */
+	if (!removed_is_told(map) && retire_unreclaimed(&map->retire) >= HELP_BLOCKS_MIN) {
 		struct slab_freer freer = { 0 };
 
 		for (unsigned i = 0; i < HELP_BLOCKS; i++)
@@ -113,6 +115,8 @@ bool reclaimer_take(struct rcumap *map)
 static unsigned give_share(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
+	/* Each callback may take its time. */
+	const unsigned share = removed_is_told(map) ? 1 : GIVE_BLOCKS;
 	unsigned given = 0;
 
 	while (reclaimer->batch_tables) {
@@ -129,7 +133,7 @@ static unsigned give_share(struct rcumap *map)
 	}
 	slab_revive(&map->memory.slab, &reclaimer->freer);
 	if (retire_ready(&map->retire, &reclaimer->batch))
-		while (given < GIVE_BLOCKS && give_block(map, &reclaimer->freer))
+		while (given < share && give_block(map, &reclaimer->freer))
 			given++;
 	return given;
 }

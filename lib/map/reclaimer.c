@@ -6,6 +6,7 @@
 #include "ground/thread.h"
 #include "map/expiry.h"
 #include "map/reclaim.h"
+#include "map/removed.h"
 #include "map/resize.h"
 
 /* After want of memory: when to try again. */
@@ -42,12 +43,30 @@ static bool expire(struct rcumap *map, uint64_t *idle_ns)
 	return more;
 }
 
+/* In answer to reclaimer_close(). Between two callbacks: none holds or stores anything meanwhile. */
+static void answer_close(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	pthread_mutex_lock(&reclaimer->lock);
+	if (reclaimer->close == CLOSE_ASKED) {
+		map->closing = !map_holds(map);
+		reclaimer->close = map->closing ? CLOSE_GRANTED : CLOSE_REFUSED;
+		pthread_cond_broadcast(&reclaimer->changed);
+	}
+	pthread_mutex_unlock(&reclaimer->lock);
+}
+
+/* The map whose reclaimer the calling thread is. */
+static _Thread_local const struct rcumap *served;
+
 static void *run(void *arg)
 {
 	struct rcumap *map = arg;
 	struct reclaimer *reclaimer = &map->reclaimer;
 	const struct section_ops *section = map->section;
 
+	served = map;
 	section->thread_register();
 	for (;;) {
 		uint32_t value = wake_value(&reclaimer->wake);
@@ -55,22 +74,25 @@ static void *run(void *arg)
 		bool stop = must_stop(map), more = !stop && reclaimer_resize(map);
 
 		more |= !stop && expire(map, &idle_ns);
+		answer_close(map);
 		/* What follows needs no section: a qsbr thread holds up nobody meanwhile. */
-		bool paused = section->pause();
+		reclaimer->paused = section->pause();
+
 		uint64_t sleep_ns = reclaimer_reclaim(map);
 
-		if (stop && !reclaimer->batch_waits && !reclaimer_has_work(map)) {
-			section->resume(paused);
+		if (stop && !reclaimer->batch_waits && !reclaimer_has_work(map))
 			break;
-		}
 		if (reclaimer->resize_error && sleep_ns > RETRY_NS)
 			sleep_ns = RETRY_NS;
 		if (sleep_ns > idle_ns)
 			sleep_ns = idle_ns;
 		if (!more && sleep_ns)
 			wake_wait(&reclaimer->wake, value, sleep_ns);
-		section->resume(paused);
+		section->resume(reclaimer->paused);
 	}
+	if (map->closing)
+		removed_tell_remaining(map);
+	section->resume(reclaimer->paused);
 	section->thread_unregister();
 	return NULL;
 }
@@ -92,6 +114,22 @@ int reclaimer_start(struct rcumap *map)
 	return error;
 }
 
+int reclaimer_close(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	pthread_mutex_lock(&reclaimer->lock);
+	reclaimer->close = CLOSE_ASKED;
+	wake_signal(&reclaimer->wake);
+	while (reclaimer->close == CLOSE_ASKED)
+		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
+
+	int result = reclaimer->close == CLOSE_GRANTED ? 0 : -EBUSY;
+
+	pthread_mutex_unlock(&reclaimer->lock);
+	return result;
+}
+
 void reclaimer_stop(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
@@ -105,7 +143,7 @@ void reclaimer_stop(struct rcumap *map)
 
 int reclaimer_leave_section(const struct rcumap *map, bool *paused)
 {
-	if (map->section->inside())
+	if (map->section->inside() || served == map)
 		return -EDEADLK;
 	*paused = map->section->pause();
 	return 0;

@@ -12,12 +12,18 @@
 void reclaimer_init(struct rcumap *map);
 void reclaimer_fini(struct rcumap *map);
 
-/* Start and stop the thread. Start: 0 or -EAGAIN. Stop reclaims everything first: it may wait for a grace period. */
+/*
+ * Start and stop the thread. Start: 0 or -EAGAIN. Stop reclaims everything first: it may wait for a grace period. Close
+ * comes before it, if the map is to be destroyed; nobody else uses the map any more. 0: from now on callbacks store,
+ * remove and hold nothing, and when the thread ends they are told of what is still there. -EBUSY: something is held; all
+ * is as before.
+ */
 int reclaimer_start(struct rcumap *map);
+int reclaimer_close(struct rcumap *map);
 void reclaimer_stop(struct rcumap *map);
 
 /* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for
- * himself. */
+ * himself, in a section or in a callback. */
 int reclaimer_leave_section(const struct rcumap *map, bool *paused);
 
 #endif

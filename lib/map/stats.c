@@ -61,6 +61,13 @@ uint64_t map_expiring(const struct rcumap *map)
 	return not_negative(totals.expiring);
 }
 
+bool map_holds(const struct rcumap *map)
+{
+	struct totals totals = add_up(map);
+
+	return not_negative(totals.held_entries) != 0;
+}
+
 uint64_t rcumap_count(const struct rcumap *map)
 {
 	if (!map)

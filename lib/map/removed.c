@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/removed.h"
+
+#include "map/read.h"
+
+void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcumap_reason reason)
+{
+	/* It may call the map, for which a qsbr thread must be online; and before the next one it is offline again, so
+	 * that grace periods pass however many are told. */
+	const bool paused = map->reclaimer.paused;
+
+	if (!removed_is_told(map))
+		return;
+	map->section->resume(paused);
+	map->removed(map->removed_ctx, entry, reason);
+	if (paused)
+		(void)map->section->pause();
+}
+
+static void tell_remaining(void *ctx, struct rcumap_entry *entry)
+{
+	struct rcumap *map = ctx;
+
+	removed_tell(map, entry, read_is_alive(map, entry) ? RCUMAP_DESTROYED : RCUMAP_EXPIRED);
+}
+
+void removed_tell_remaining(struct rcumap *map)
+{
+	if (removed_is_told(map))
+		map_each_entry(map, tell_remaining, map);
+}
