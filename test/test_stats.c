@@ -143,10 +143,37 @@ static void works_inside_the_callers_section(void)
 	fixture_destroy(map);
 }
 
+/* An entry keeps the word for its deadline when it is told to live for ever: it does not count then. */
+static void counts_what_will_expire(void)
+{
+	const uint64_t day_ms = 86400000;
+	struct rcumap *map = fixture_map(NULL);
+
+	rcumap_put(map, "a", 1, "1", 1, day_ms, NULL);
+	is_int(fixture_stats(map).expiring, 1, "%s: stored with a life", fixture_name());
+	rcumap_touch(map, "a", 1, RCUMAP_TTL_NEVER);
+	is_int(fixture_stats(map).expiring, 0, "%s: told to live for ever", fixture_name());
+	rcumap_touch(map, "a", 1, RCUMAP_TTL_NEVER);
+	is_int(fixture_stats(map).expiring, 0, "%s: twice", fixture_name());
+	rcumap_touch(map, "a", 1, day_ms);
+	is_int(fixture_stats(map).expiring, 1, "%s: and given a life again", fixture_name());
+	rcumap_touch(map, "a", 1, 2 * day_ms);
+	rcumap_touch(map, "a", 1, day_ms / 2);
+	is_int(fixture_stats(map).expiring, 1, "%s: a longer and a shorter one", fixture_name());
+	rcumap_touch(map, "a", 1, RCUMAP_TTL_NEVER);
+	rcumap_put(map, "a", 1, "2", 1, RCUMAP_TTL_NEVER, NULL);
+	is_int(fixture_stats(map).expiring, 0, "%s: replaced while it has none", fixture_name());
+	rcumap_put(map, "a", 1, "3", 1, day_ms, NULL);
+	rcumap_delete(map, "a", 1);
+	is_int(fixture_stats(map).expiring, 0, "%s: deleted while it has one", fixture_name());
+	fixture_destroy(map);
+}
+
 static void test(void)
 {
 	fills_what_the_caller_knows();
 	counts_what_happened();
+	counts_what_will_expire();
 	tells_all_memory();
 	works_inside_the_callers_section();
 }

@@ -12,7 +12,7 @@
  * E2 A version is drawn once per value stored, and never again in the map's life. A copy that only changes the
  *    deadline keeps it, and takes the place of the original in one exchange: so at any time one entry that can be
  *    reached has it.
- * E3 A deadline word changes by compare-and-swap alone; once DEAD, or sealed, it is given no other deadline.
+ * E3 A deadline word changes by compare-and-swap, or is sealed; once DEAD, or sealed, it is given no other deadline.
  * E4 `holds` counts those who hold the entry. ORPHAN is set once, when no reader can have it any more but those; then
  *    whoever brings the count to zero gives the entry back.
  */
@@ -126,6 +126,13 @@ static inline bool entry_deadline_cas(struct rcumap_entry *entry, uint64_t from,
 	/* [DEADLINE seq_cst] pairs with entry_deadline(). */
 	return atomic_compare_exchange_strong_explicit(entry_deadline_at(entry), &from, to, memory_order_seq_cst,
 						       memory_order_seq_cst);
+}
+
+/* From now on it changes to DEAD at most. Returns the word as it was. */
+static inline uint64_t entry_deadline_seal(struct rcumap_entry *entry)
+{
+	/* [DEADLINE seq_cst] pairs with entry_deadline_cas(). */
+	return atomic_fetch_or_explicit(entry_deadline_at(entry), DEADLINE_SEALED, memory_order_seq_cst);
 }
 
 /* ------------------------------------------------------------------ holding */

@@ -152,6 +152,11 @@ struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
 	return (struct life){ LIFE_FINITE, us < DEADLINE_NEVER ? us : DEADLINE_NEVER - 1 };
 }
 
+void attempt_count_expiring(struct attempt *attempt, int change)
+{
+	count(&attempt->stripe->expiring, (uint64_t)change);
+}
+
 void attempt_remind(struct attempt *attempt, uint64_t word)
 {
 	log_fill(attempt->hint_cell, hint_of(attempt->hash, word));
@@ -169,8 +174,9 @@ void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rc
 	      reason == RCUMAP_EXPIRED	? &stripe->expired :
 					  &stripe->deleted,
 	      1);
-	if (entry_has_deadline(entry))
-		count(&stripe->expiring, UINT64_MAX); /* one less */
+	/* Sealed, for a touch that comes too late would count, too. */
+	if (entry_has_deadline(entry) && deadline_is_finite(entry_deadline_seal(entry)))
+		attempt_count_expiring(attempt, -1);
 	retire_fill(attempt->cell, entry, reason);
 	attempt->cell = NULL;
 }
@@ -241,8 +247,8 @@ static int arm(struct attempt *attempt, struct rcumap_entry *old, const struct l
 /* attempt->entry, whose word was `word` if it has one, has just been published. */
 static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word)
 {
-	if (has_deadline)
-		count(&attempt->stripe->expiring, 1);
+	if (has_deadline && deadline_is_finite(word))
+		attempt_count_expiring(attempt, 1);
 	if (remind)
 		attempt_remind(attempt, word);
 	attempt->entry = NULL;

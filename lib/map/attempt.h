@@ -93,6 +93,9 @@ int attempt_remove(struct attempt *attempt, const struct table *table, struct bu
 /* Account for `entry`, which the caller has unlinked with a secured cell, and retire it. */
 void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason);
 
+/* Of the entries that can be found so many more, or less, have an end. */
+void attempt_count_expiring(struct attempt *attempt, int change);
+
 /* A fresh arm; and, once a word with it is published, the hint, which was secured before. */
 uint64_t attempt_draw_arm(struct attempt *attempt);
 void attempt_remind(struct attempt *attempt, uint64_t word);

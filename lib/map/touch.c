@@ -16,8 +16,13 @@ static int touch_in_place(struct attempt *attempt, struct rcumap_entry *entry, u
 	uint64_t us = life->kind == LIFE_FINITE ? life->deadline_us : DEADLINE_NEVER;
 
 	/* The hint comes early enough. */
-	if (us >= deadline_us(word))
-		return !entry_deadline_cas(entry, word, deadline_word(us, deadline_arm(word)));
+	if (us >= deadline_us(word)) {
+		if (!entry_deadline_cas(entry, word, deadline_word(us, deadline_arm(word))))
+			return 1;
+		if (us == DEADLINE_NEVER && deadline_is_finite(word))
+			attempt_count_expiring(attempt, -1);
+		return 0;
+	}
 
 	int error = attempt_secure_hint(attempt);
 
@@ -28,6 +33,8 @@ static int touch_in_place(struct attempt *attempt, struct rcumap_entry *entry, u
 
 	if (!entry_deadline_cas(entry, word, shorter))
 		return 1;
+	if (!deadline_is_finite(word))
+		attempt_count_expiring(attempt, 1);
 	attempt_remind(attempt, shorter);
 	return 0;
 }
