@@ -210,8 +210,8 @@ static int verify_outcome(const struct actor *me, const char *what, uint64_t key
 	return got;
 }
 
-int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number, uint64_t expected,
-		uint64_t *version)
+int actor_store_for(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number,
+		    uint64_t expected, uint64_t ttl_ms, uint64_t *version)
 {
 	unsigned char value[ACTOR_VALUE_MAX];
 	size_t size = value_size(key, number);
@@ -221,23 +221,87 @@ int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t k
 	payload_fill(value, size, key, number);
 	switch (verb) {
 	case VERB_PUT:
-		return verify_outcome(me, "put", key,
-				      rcumap_put(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version), 0, 0);
+		return verify_outcome(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, ttl_ms, version), 0,
+				      0);
 	case VERB_ADD:
-		return verify_outcome(me, "add", key,
-				      rcumap_add(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version),
+		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, ttl_ms, version),
 				      -EEXIST, 0);
 	case VERB_REPLACE:
 		return verify_outcome(me, "replace", key,
-				      rcumap_replace(map, k.bytes, k.size, value, size, RCUMAP_TTL_DEFAULT, version),
-				      -ENOENT, 0);
+				      rcumap_replace(map, k.bytes, k.size, value, size, ttl_ms, version), -ENOENT, 0);
 	case VERB_SWAP:
-		return verify_outcome(me, "compare_and_swap", key,
-				      rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size,
-							      RCUMAP_TTL_DEFAULT, version),
-				      -ENOENT, -ESTALE);
+		return verify_outcome(
+			me, "compare_and_swap", key,
+			rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size, ttl_ms, version), -ENOENT,
+			-ESTALE);
 	}
 	violation(me->run, "verb %d does not exist", verb);
+}
+
+int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number, uint64_t expected,
+		uint64_t *version)
+{
+	return actor_store_for(me, map, verb, key, number, expected, RCUMAP_TTL_DEFAULT, version);
+}
+
+int actor_touch(struct actor *me, struct rcumap *map, uint64_t key, uint64_t ttl_ms)
+{
+	struct key k;
+
+	key_make(&k, key);
+	return verify_outcome(me, "touch", key, rcumap_touch(map, k.bytes, k.size, ttl_ms), -ENOENT, 0);
+}
+
+uint64_t actor_ttl(struct actor *me, const struct rcumap *map, uint64_t key)
+{
+	uint64_t ttl_ms = 0;
+	struct key k;
+	int r;
+
+	key_make(&k, key);
+	r = verify_outcome(me, "ttl", key, rcumap_ttl(map, k.bytes, k.size, &ttl_ms), -ENOENT, 0);
+	if (r == 0 && ttl_ms == 0)
+		violation(me->run, "ttl of key %ju is 0, and it is said to be present", (uintmax_t)key);
+	return ttl_ms;
+}
+
+/* One update: what the library hands through to decide(). */
+struct update {
+	struct actor *me;
+	uint64_t key;
+	change_fn *fn;
+	void *ctx;
+	unsigned char value[ACTOR_VALUE_MAX];
+};
+
+static int decide(void *ctx, const struct rcumap_entry *old, struct rcumap_value *value)
+{
+	struct update *update = ctx;
+	struct change change = { .ttl_ms = value->ttl_ms };
+	struct sight sight;
+
+	if (value->data || value->size || value->ttl_ms != RCUMAP_TTL_KEEP)
+		violation(update->me->run, "update of key %ju presets something else than is documented",
+			  (uintmax_t)update->key);
+	if (old)
+		sight = look(update->me, "in an update", update->key, old);
+	update->fn(update->ctx, old ? &sight : NULL, &change);
+	value->ttl_ms = change.ttl_ms;
+	if (change.verdict == 0) {
+		value->data = update->value;
+		value->size = value_size(update->key, change.number);
+		payload_fill(update->value, value->size, update->key, change.number);
+	}
+	return change.verdict;
+}
+
+void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version)
+{
+	struct update update = { .me = me, .key = key, .fn = fn, .ctx = ctx };
+	struct key k;
+
+	key_make(&k, key);
+	actor_demand(me, "update", key, rcumap_update(map, k.bytes, k.size, decide, &update, version), 0);
 }
 
 int actor_delete(struct actor *me, struct rcumap *map, uint64_t key)

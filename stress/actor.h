@@ -81,6 +81,25 @@ bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct 
 /** Store `number` (not 0) under a key; the library's return. `expected` is for VERB_SWAP; `version` may be NULL. */
 int actor_store(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number, uint64_t expected,
 		uint64_t *version);
+/** The same with a life; actor_store() leaves it to the map. */
+int actor_store_for(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number,
+		    uint64_t expected, uint64_t ttl_ms, uint64_t *version);
+int actor_touch(struct actor *me, struct rcumap *map, uint64_t key, uint64_t ttl_ms);
+/** The life that a key has left; 0: it is absent. */
+uint64_t actor_ttl(struct actor *me, const struct rcumap *map, uint64_t key);
+
+/** What an update makes of a key. */
+struct change {
+	int verdict;	 /* 0: store `number`; RCUMAP_KEEP, RCUMAP_REMOVE */
+	uint64_t number; /* not 0 */
+	uint64_t ttl_ms; /* preset to RCUMAP_TTL_KEEP */
+};
+
+/** `old`: what is there, NULL if nothing is. May be called several times. */
+typedef void change_fn(void *ctx, const struct sight *old, struct change *change);
+
+void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version);
+
 int actor_delete(struct actor *me, struct rcumap *map, uint64_t key);
 int actor_delete_if(struct actor *me, struct rcumap *map, uint64_t key, uint64_t expected);
 

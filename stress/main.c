@@ -25,6 +25,7 @@ static const struct scenario scenarios[] = {
 	{ "resize", "the table grows and shrinks a hundredfold", resize_play },
 	{ "spawn", "threads that live for a few operations", spawn_play },
 	{ "stall", "a reader that stays in his section", stall_play },
+	{ "expire", "lives of milliseconds, and deadlines that many share", expire_play },
 	{ "mixed", "every verb on few keys by everybody", mixed_play },
 };
 

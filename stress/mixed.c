@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every verb on few keys by everybody, with the janitor's work in between. Each store has a number of its own:
+ * Every verb on few keys by everybody, with the janitor's work in between; half of what is stored lives for some milliseconds only.
+ * Each store has a number of its own:
  *
  *     writer << 40 | count of his stores
  *
@@ -17,12 +18,13 @@
 #define KEYS 512u
 #define CAPACITY_MAX (4u * KEYS)
 #define WRITER_SHIFT 40
+#define LIFE_MS_MAX 50u
 /* Operations of all threads between two of the janitor's. */
 #define JANITOR_INTERVAL 4096u
 
 struct mixed {
-	_Atomic uint64_t stored, deleted, clears; /* operations that were told to have succeeded */
-	_Atomic uint64_t begun[];		  /* stores, per writer */
+	_Atomic uint64_t stored, touched, deleted, clears; /* operations that were told to have succeeded */
+	_Atomic uint64_t begun[];			   /* stores, per writer */
 };
 
 static void check_number(const struct mixed *mixed, struct actor *me, const struct sight *sight, uint64_t *last)
@@ -87,15 +89,59 @@ static void read_keys(struct actor *me)
 
 /* ------------------------------------------------------------------ writing */
 
-static void store(struct mixed *mixed, struct actor *me, enum verb verb, uint64_t key, uint64_t expected)
+static uint64_t begin_store(struct mixed *mixed, const struct actor *me)
 {
 	/* relaxed: written by this thread alone; readers get it with what is published after it. */
 	uint64_t count = atomic_load_explicit(&mixed->begun[me->index], memory_order_relaxed) + 1;
 
 	atomic_store_explicit(&mixed->begun[me->index], count, memory_order_relaxed);
-	/* relaxed: summed up when all threads have ended. */
-	if (actor_store(me, me->run->map, verb, key, (uint64_t)me->index << WRITER_SHIFT | count, expected, NULL) == 0)
-		atomic_fetch_add_explicit(&mixed->stored, 1, memory_order_relaxed);
+	return (uint64_t)me->index << WRITER_SHIFT | count;
+}
+
+static uint64_t draw_life(struct actor *me)
+{
+	return rng_below(&me->rng, 2) ? RCUMAP_TTL_NEVER : rng_below(&me->rng, LIFE_MS_MAX + 1);
+}
+
+/* relaxed: summed up when all threads have ended. */
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void store(struct mixed *mixed, struct actor *me, enum verb verb, uint64_t key, uint64_t expected)
+{
+	uint64_t ttl_ms = draw_life(me), number = begin_store(mixed, me);
+
+	if (actor_store_for(me, me->run->map, verb, key, number, expected, ttl_ms, NULL) == 0 && ttl_ms)
+		count(&mixed->stored);
+}
+
+/* An update, and whether its function saw anything when it was last called. */
+struct intent {
+	struct change change;
+	bool seen;
+};
+
+static void change(void *ctx, const struct sight *old, struct change *change)
+{
+	struct intent *intent = ctx;
+
+	intent->seen = old != NULL;
+	*change = intent->change;
+}
+
+static void update(struct mixed *mixed, struct actor *me, uint64_t key)
+{
+	struct intent intent = { .change = { .number = begin_store(mixed, me) } };
+
+	intent.change.verdict = rng_below(&me->rng, 4) ? 0 : rng_below(&me->rng, 2) ? RCUMAP_KEEP : RCUMAP_REMOVE;
+	intent.change.ttl_ms = intent.change.verdict == 0 && rng_below(&me->rng, 2) ? draw_life(me) : RCUMAP_TTL_KEEP;
+	actor_update(me, me->run->map, key, change, &intent, NULL);
+	if (intent.change.verdict == RCUMAP_REMOVE && intent.seen)
+		count(&mixed->deleted);
+	else if (intent.change.verdict == 0 && intent.change.ttl_ms)
+		count(&mixed->stored);
 }
 
 static void write_once(struct mixed *mixed, struct actor *me)
@@ -104,7 +150,7 @@ static void write_once(struct mixed *mixed, struct actor *me)
 	struct sight old = { .version = 1 };
 	int r = -ENOENT;
 
-	switch (rng_below(&me->rng, 6)) {
+	switch (rng_below(&me->rng, 8)) {
 	case 0:
 		store(mixed, me, VERB_PUT, key, 0);
 		break;
@@ -121,12 +167,19 @@ static void write_once(struct mixed *mixed, struct actor *me)
 	case 4:
 		r = actor_delete(me, me->run->map, key);
 		break;
+	case 5:
+		if (actor_touch(me, me->run->map, key, draw_life(me)) == 0)
+			count(&mixed->touched);
+		break;
+	case 6:
+		update(mixed, me, key);
+		break;
 	default:
 		if (actor_get(me, me->run->map, key, &old))
 			r = actor_delete_if(me, me->run->map, key, old.version);
 	}
 	if (r == 0)
-		atomic_fetch_add_explicit(&mixed->deleted, 1, memory_order_relaxed);
+		count(&mixed->deleted);
 }
 
 /* One in four writes happens in a section of the writer's own, with entries in his hands that may be just those. */
@@ -157,15 +210,22 @@ static void write_keys(struct actor *me)
 
 /* ------------------------------------------------------------------ the janitor */
 
-/* Counters may be off by the operations in flight, but no more. */
+static uint64_t changes(const struct rcumap_stats *stats)
+{
+	return stats->inserted + stats->replaced + stats->deleted + stats->expired;
+}
+
+/* Counters may be off by what happens while they are read, and by the operations in flight, but no more. */
 static void check_counters(const struct actor *me)
 {
-	struct rcumap_stats stats = run_stats(me->run, me->run->map);
-	uint64_t most = KEYS + 2 * me->run->settings->writers, count = rcumap_count(me->run->map);
+	struct rcumap_stats before = run_stats(me->run, me->run->map), stats = run_stats(me->run, me->run->map), after;
+	uint64_t count = rcumap_count(me->run->map), most = KEYS + 2 * me->run->settings->writers;
 
-	if (stats.entries > most || count > most)
-		violation(me->run, "stats say %ju entries, count says %ju, there are %u keys", (uintmax_t)stats.entries,
-			  (uintmax_t)count, KEYS);
+	after = run_stats(me->run, me->run->map);
+	most += changes(&after) - changes(&before);
+	if (stats.entries > most || stats.expiring > most || count > most)
+		violation(me->run, "stats say %ju entries, %ju expiring, count says %ju, there are %u keys",
+			  (uintmax_t)stats.entries, (uintmax_t)stats.expiring, (uintmax_t)count, KEYS);
 }
 
 static void keep(struct actor *me)
@@ -203,12 +263,14 @@ static void check_sums(struct actor *outer)
 	struct rcumap_stats stats = run_stats(outer->run, outer->run->map);
 	uint64_t warmed = outer->run->warmed;
 	uint64_t stored = atomic_load_explicit(&mixed->stored, memory_order_relaxed) + warmed;
+	uint64_t touched = atomic_load_explicit(&mixed->touched, memory_order_relaxed);
 	uint64_t deleted = atomic_load_explicit(&mixed->deleted, memory_order_relaxed) + warmed;
 	uint64_t clears = atomic_load_explicit(&mixed->clears, memory_order_relaxed);
 
-	if (stats.inserted + stats.replaced != stored)
-		violation(outer->run, "%ju stores succeeded, stats say %ju inserted and %ju replaced",
-			  (uintmax_t)stored, (uintmax_t)stats.inserted, (uintmax_t)stats.replaced);
+	/* A touch may put a copy in an entry's place. */
+	if (stats.inserted + stats.replaced < stored || stats.inserted + stats.replaced > stored + touched)
+		violation(outer->run, "%ju stores and %ju touches succeeded, stats say %ju inserted and %ju replaced",
+			  (uintmax_t)stored, (uintmax_t)touched, (uintmax_t)stats.inserted, (uintmax_t)stats.replaced);
 	if (stats.deleted < deleted || (clears == 0 && stats.deleted > deleted))
 		violation(outer->run, "%ju deletes succeeded and %ju clears, stats say %ju deleted", (uintmax_t)deleted,
 			  (uintmax_t)clears, (uintmax_t)stats.deleted);

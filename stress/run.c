@@ -157,6 +157,25 @@ struct rcumap_stats run_stats(const struct run *run, const struct rcumap *map)
 
 /* ------------------------------------------------------------------ with nobody writing */
 
+/* Nobody looks at the map meanwhile, or wakes its reclaimer: what has a deadline goes by itself. */
+static void wait_for_deadlines(struct actor *outer, struct rcumap *map)
+{
+	uint64_t end = now_ns() + SETTLE_NS_MAX;
+	struct rcumap_stats stats;
+
+	while ((stats = run_stats(outer->run, map)).expiring != 0 || stats.hints != 0) {
+		if (now_ns() > end)
+			violation(
+				outer->run,
+				"%ju of %ju entries still have a deadline, %ju hints remind of them, long after all of "
+				"these must have passed",
+				(uintmax_t)stats.expiring, (uintmax_t)stats.entries, (uintmax_t)stats.hints);
+		flavor_offline(outer->run->flavor);
+		sleep_ns(1000000);
+		flavor_online(outer->run->flavor);
+	}
+}
+
 /* Tables shrink and old ones go in the background: at rest is what ten barriers in a row leave as it is. */
 static struct rcumap_stats come_to_rest(struct actor *outer, struct rcumap *map)
 {
@@ -214,15 +233,19 @@ uint64_t run_settle(struct actor *outer, struct rcumap *map, uint64_t universe, 
 	struct rcumap_stats s = come_to_rest(outer, map);
 	uint64_t found = count_found(outer, map, universe), count = rcumap_count(map);
 
-	if (s.inserted - s.deleted != s.entries || s.entries != count || count != found)
-		violation(run, "%ju inserted - %ju deleted, stats say %ju entries, count says %ju, %ju can be found",
-			  (uintmax_t)s.inserted, (uintmax_t)s.deleted, (uintmax_t)s.entries, (uintmax_t)count,
-			  (uintmax_t)found);
+	if (s.inserted - s.deleted - s.expired != s.entries || s.entries != count || count != found)
+		violation(run,
+			  "%ju inserted - %ju deleted - %ju expired, stats say %ju entries, count says %ju, %ju can be "
+			  "found",
+			  (uintmax_t)s.inserted, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.entries,
+			  (uintmax_t)count, (uintmax_t)found);
 	if (s.retired_pending != 0)
 		violation(run, "%ju retired entries are pending after a barrier", (uintmax_t)s.retired_pending);
-	if (s.reclaimed != s.replaced + s.deleted)
-		violation(run, "%ju replaced + %ju deleted, but %ju reclaimed after a barrier", (uintmax_t)s.replaced,
-			  (uintmax_t)s.deleted, (uintmax_t)s.reclaimed);
+	if (s.retired_bytes != 0)
+		violation(run, "no retired entries are pending, but %ju bytes of them", (uintmax_t)s.retired_bytes);
+	if (s.reclaimed != s.replaced + s.deleted + s.expired)
+		violation(run, "%ju replaced + %ju deleted + %ju expired, but %ju reclaimed after a barrier",
+			  (uintmax_t)s.replaced, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.reclaimed);
 	check_table(run, &s, capacity);
 	return s.memory_bytes - s.table_bytes;
 }
@@ -323,7 +346,8 @@ static void store_every_size(struct team_member *member)
 	for (uint64_t i = 0; i < WARM_KEYS; i++) {
 		uint64_t key = run->plan->universe + member->index * WARM_KEYS + i;
 
-		actor_demand(me, "add", key, actor_store(me, run->map, VERB_ADD, key, 1, 0, NULL), 0);
+		actor_demand(me, "add", key, actor_store_for(me, run->map, VERB_ADD, key, 1, 0, RCUMAP_TTL_NEVER, NULL),
+			     0);
 		actor_demand(me, "delete", key, actor_delete(me, run->map, key), 0);
 	}
 	free(me);
@@ -374,6 +398,7 @@ void run_rounds(struct run *run, const struct plan *plan)
 		actor_init(outer, run, 0);
 		outer->tally = &run->tally[0];
 		play_round(run, outer);
+		wait_for_deadlines(outer, run->map);
 		if (plan->check)
 			plan->check(outer);
 		run->memory[run->round] = run_settle(outer, run->map, plan->universe, plan->capacity);

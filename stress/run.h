@@ -4,7 +4,7 @@
  * One run: a scenario under one flavor, played in rounds, with the checks that hold for every scenario.
  *
  * A round starts all threads of a plan at once, lets them go on for a share of the time, and joins them. Then,
- * with nobody writing, the books must balance, and the memory must be what it was after earlier rounds.
+ * with nobody writing, all that has a deadline must go, the books must balance, and the memory must be what it was after earlier rounds.
  */
 #ifndef STRESS_RUN_H
 #define STRESS_RUN_H
@@ -52,7 +52,9 @@ struct plan {
 	uint64_t slack_bytes;	       /* run_flat(): what the map may keep for reuse in one round and not in another */
 	void (*tick)(struct actor *outer);  /* now and then while a round is played; NULL: nothing */
 	void (*close)(struct actor *outer); /* after the time, before the threads are stopped; NULL: nothing */
-	void (*check)(struct actor *outer); /* after each round, when all threads have ended; NULL: nothing */
+	void (*check)(
+		struct
+		actor *outer); /* after each round, when all threads have ended and all deadlines have passed; NULL: nothing */
 };
 
 struct tally {

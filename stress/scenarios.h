@@ -13,6 +13,7 @@ void resize_play(struct run *run);
 void spawn_play(struct run *run);
 void stall_play(struct run *run);
 void swap_play(struct run *run);
+void expire_play(struct run *run);
 void mixed_play(struct run *run);
 
 #endif
