@@ -25,20 +25,14 @@ static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint
 	return hint_is_of(hint, *word) && deadline_is_finite(*word) ? entry : NULL;
 }
 
-/* As bucket_find(): one pass, and ctl is loaded first. */
+/* As bucket_find(): one pass. */
 static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_us)
 {
 	const uint64_t hash = hint_hash(hint);
-	const struct table *table = tables_current(&map->tables);
-	const struct line *line = table_line(table, hash);
-	struct sight sight = { .next_us = DEADLINE_NEVER };
-
-	while (ctl_load(line) == CTL_MIGRATED) {
-		table = table_next(table);
-		line = table_line(table, hash);
-	}
-
+	const struct table *table;
+	const struct line *line = bucket_open(&map->tables, hash, &table);
 	const uint64_t tag = table_tag(table, hash);
+	struct sight sight = { .next_us = DEADLINE_NEVER };
 
 	for (; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++) {

@@ -11,7 +11,23 @@ static inline bool read_key_valid(const void *key, size_t key_size)
 	return key && key_size - 1 < RCUMAP_KEY_SIZE_MAX;
 }
 
+/* A time, read when first needed, by which all that is looked at together is judged. Starts as zeros. */
+struct read_moment {
+	bool known;
+	uint64_t now_us;
+};
+
 /* Has the entry's deadline not passed yet? The clock is read only if it has one. Wait-free. */
+static inline bool read_is_alive_at(const struct rcumap *map, const struct rcumap_entry *entry,
+				    struct read_moment *moment)
+{
+	if (!entry_has_deadline(entry))
+		return true;
+	if (!moment->known)
+		*moment = (struct read_moment){ true, clock_coarse_us(&map->clock) };
+	return !deadline_has_passed(entry_deadline(entry), moment->now_us);
+}
+
 static inline bool read_is_alive(const struct rcumap *map, const struct rcumap_entry *entry)
 {
 	return !entry_has_deadline(entry) || !deadline_has_passed(entry_deadline(entry), clock_coarse_us(&map->clock));
@@ -25,6 +41,20 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 
 	return entry && read_is_alive(map, entry) ? entry : NULL;
 }
+
+/*
+ * Find up to READ_BATCH keys; entries[i] is of keys[i], NULL if that is absent or no key. Their misses overlap, up to
+ * the first lines of the values. Returns how many were found. Inside a read section. Wait-free.
+ *
+ * Twice the misses that a core has under way, 10 to 16; the lookups take little more than 1 KiB of stack.
+ */
+#ifdef RCUMAP_DEBUG
+#define READ_BATCH 4u
+#else
+#define READ_BATCH 32u
+#endif
+size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
+		  const struct rcumap_entry **entries);
 
 /* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. */
 uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry);

@@ -13,6 +13,8 @@
 struct verbs {
 	int (*get)(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 		   size_t *value_size, uint64_t *version);
+	size_t (*get_batch)(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
+			    struct rcumap_copy *copies);
 	int (*store)(struct rcumap *map, struct write_store *store);
 	int (*remove)(struct rcumap *map, struct write_remove *remove);
 	int (*touch)(struct rcumap *map, struct write_touch *touch);

@@ -8,28 +8,66 @@
 #include "map/read.h"
 #include "map/verbs.h"
 
+/* What rcumap_get() says of an entry, or of NULL. */
+static inline int copy_out(const struct rcumap_entry *entry, void *buffer, size_t buffer_size, size_t *value_size,
+			   uint64_t *version)
+{
+	if (!entry)
+		return -ENOENT;
+
+	size_t size = entry_value_size(entry);
+
+	if (value_size)
+		*value_size = size;
+	if (version)
+		*version = entry->version;
+	if (size > buffer_size)
+		return -ENOBUFS;
+	if (size)
+		memcpy(buffer, entry_value(entry), size);
+	return 0;
+}
+
 static int get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 	       size_t *value_size, uint64_t *version)
 {
-	int result = -ENOENT;
-
 	SECTION_LOCK();
 
-	const struct rcumap_entry *entry = read_find(map, key, key_size);
+	int result = copy_out(read_find(map, key, key_size), buffer, buffer_size, value_size, version);
 
-	if (entry) {
-		size_t size = entry_value_size(entry);
-
-		if (value_size)
-			*value_size = size;
-		if (version)
-			*version = entry->version;
-		result = size <= buffer_size ? 0 : -ENOBUFS;
-		if (!result && size)
-			memcpy(buffer, entry_value(entry), size);
-	}
 	SECTION_UNLOCK();
 	return result;
+}
+
+/* `n` is at most READ_BATCH. */
+static size_t get_some(const struct rcumap *map, const struct rcumap_key *keys, size_t n, struct rcumap_copy *copies)
+{
+	const struct rcumap_entry *entries[READ_BATCH];
+	size_t copied = 0;
+
+	SECTION_LOCK();
+	read_batch(map, keys, n, entries);
+	for (size_t i = 0; i < n; i++) {
+		struct rcumap_copy *copy = &copies[i];
+
+		if (!read_key_valid(keys[i].data, keys[i].size) || (!copy->buffer && copy->buffer_size))
+			copy->result = -EINVAL;
+		else
+			copy->result = copy_out(entries[i], copy->buffer, copy->buffer_size, &copy->value_size,
+						&copy->version);
+		copied += copy->result == 0;
+	}
+	SECTION_UNLOCK();
+	return copied;
+}
+
+static size_t get_batch(const struct rcumap *map, const struct rcumap_key *keys, size_t n, struct rcumap_copy *copies)
+{
+	size_t copied = 0;
+
+	for (size_t i = 0; i < n; i += READ_BATCH)
+		copied += get_some(map, keys + i, n - i < READ_BATCH ? n - i : READ_BATCH, copies + i);
+	return copied;
 }
 
 static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms)
@@ -68,5 +106,5 @@ WRITER(touch, write_touch, write_touch)
 WRITER(update, write_update, write_update)
 
 const struct verbs VERBS = {
-	.get = get, .store = store, .remove = remove_key, .touch = touch, .update = update, .ttl = ttl
+	.get = get, .get_batch = get_batch, .store = store, .remove = remove_key, .touch = touch, .update = update, .ttl = ttl
 };

@@ -22,14 +22,13 @@
 #include "protocol/table.h"
 
 /*
- * The reader. Wait-free: one pass over the chain, nothing is looked at twice, however writers interleave.
+ * The primary line of the bucket at `hash`, for reading, and the table that it lives in.
  *
  * ctl is loaded before any entry is dereferenced: after MIGRATED the words of the old line may name reclaimed
  * entries. A bucket that migrates after that load keeps its words frozen as they were, and its entries for as long as
  * this section lasts.
  */
-static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
-						     size_t key_size)
+static inline const struct line *bucket_open(const struct tables *tables, uint64_t hash, const struct table **opened)
 {
 	const struct table *table = tables_current(tables);
 	const struct line *line = table_line(table, hash);
@@ -38,18 +37,34 @@ static inline const struct rcumap_entry *bucket_find(const struct tables *tables
 		table = table_next(table);
 		line = table_line(table, hash);
 	}
+	*opened = table;
+	return line;
+}
 
+/* Load each word of a line once. A bit for each whose tag matches: it may be an EMPTY word. */
+static inline unsigned bucket_match(const struct line *line, uint64_t tag, uint64_t words[LINE_SLOTS])
+{
+	unsigned matches = 0;
+
+	for (unsigned i = 0; i < LINE_SLOTS; i++) {
+		words[i] = slot_load(line, i);
+		matches |= (unsigned)slot_has_tag(words[i], tag) << i;
+	}
+	return matches;
+}
+
+/* The reader. Wait-free: one pass over the chain, nothing is looked at twice, however writers interleave. */
+static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
+						     size_t key_size)
+{
+	const struct table *table;
+	const struct line *line = bucket_open(tables, hash, &table);
 	const uint64_t tag = table_tag(table, hash);
 
 	do {
 		uint64_t words[LINE_SLOTS];
-		unsigned matches = 0;
 
-		for (unsigned i = 0; i < LINE_SLOTS; i++) {
-			words[i] = slot_load(line, i);
-			matches |= (unsigned)slot_has_tag(words[i], tag) << i;
-		}
-		for (; matches; matches &= matches - 1) {
+		for (unsigned matches = bucket_match(line, tag, words); matches; matches &= matches - 1) {
 			uint64_t word = words[__builtin_ctz(matches)];
 
 			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size))
