@@ -517,22 +517,24 @@ int rcumap_delete_if(struct rcumap *map, const void *key, size_t key_size, uint6
 
 /* -------------------------------------------------------------------------------- the whole map */
 
-/** Sees an entry, inside a read section. 0: go on; a negative number: give up with that error. */
+/** Sees an entry, inside a read section. 0: go on; a negative number: give up with that error; any other is -EINVAL. */
 typedef int rcumap_visit_fn(void *ctx, const struct rcumap_entry *entry);
 
 /**
  * Visit entries, a few buckets at a time, with no section held between calls. A key that is present from the first
  * call to the last is visited exactly once, also while the table grows and shrinks; one that comes or goes meanwhile may be
- * visited or not.
+ * visited or not, and one that goes and comes back perhaps twice.
  *
- * @param[in,out] cursor   where to go on, a position in hash order; 0 to begin. Good for any later call on the same map.
+ * @param[in,out] cursor   where to go on, a position in hash order; 0 to begin. Good for any later call on the same map;
+ *                         any number is a position.
  * @param n                visit at least so many, if they are close by: the call ends after the bucket in which the
  *                         n-th was found, and also after 64 + n buckets.
  * @param visit            called for each. @param ctx passed to it.
  * @retval 1        there is more: call again with *cursor.
  * @retval 0        that was all; *cursor is 0 again.
- * @retval -EINVAL  map, cursor or visit is NULL, or n is 0.
- * Else what `visit` returned; *cursor is where that bucket begins, whose first entries will be visited again.
+ * @retval -EINVAL  map, cursor or visit is NULL, or n is 0: *cursor is as before.
+ * Else the error of `visit`. Then *cursor is where the call came to that bucket: what it visited there will be visited
+ * again, nothing before.
  *
  * Context: own section, for the length of the call. Wait-free.
  */

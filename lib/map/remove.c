@@ -78,7 +78,7 @@ int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last)
 
 		if (!table)
 			break;
-		*last = hash | (UINT64_MAX >> table->bits);
+		*last = table_last_hash(table, hash);
 		result = 0;
 		for (struct line *line = view.line; line && !result; line = line_next(line))
 			for (unsigned i = 0; i < LINE_SLOTS && !result; i++)

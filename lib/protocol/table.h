@@ -73,6 +73,17 @@ static inline struct line *table_line(const struct table *table, uint64_t hash)
 	return &table->lines[hash >> (64 - table->bits)];
 }
 
+/* The first and the last hash that the bucket of `hash` covers. */
+static inline uint64_t table_first_hash(const struct table *table, uint64_t hash)
+{
+	return hash & ~(UINT64_MAX >> table->bits);
+}
+
+static inline uint64_t table_last_hash(const struct table *table, uint64_t hash)
+{
+	return hash | UINT64_MAX >> table->bits;
+}
+
 /* The tag of a hash, in the top 16 bits. */
 static inline uint64_t table_tag(const struct table *table, uint64_t hash)
 {
