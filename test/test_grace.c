@@ -199,6 +199,75 @@ static void detaching_with_a_request_outstanding(void)
 	   fixture_name());
 }
 
+static void detach_it(struct team_member *me)
+{
+	detach(me->ctx);
+}
+
+/*
+ * The last client leaves while a grace period is under way, whose end it waits for. A client that comes meanwhile may do
+ * so in the very section that the grace period waits for.
+ */
+static void attaching_while_the_last_client_leaves(void)
+{
+	struct client leaves, comes;
+	struct team_options options;
+	unsigned before = fixture_threads_at_rest();
+
+	memset(&options, 0, sizeof options);
+	options.threads = 1;
+	options.work = detach_it;
+	options.ctx = &leaves;
+	options.watchdog_s = TEST_WATCHDOG_S;
+	for (unsigned i = 0; i < 20; i++) {
+		struct team *team;
+
+		attach(&leaves);
+		section->lock();
+		grace_request(&leaves.client);
+		team = team_start(&options);
+		sleep_ns(i % 4 * 1000000);
+		attach(&comes);
+		section->unlock();
+		flavor_offline(fixture_flavor);
+		team_join(team);
+		flavor_online(fixture_flavor);
+		wait_for(&comes, grace_request(&comes.client));
+		detach(&comes);
+	}
+	ok(fixture_eventually(fixture_threads_are, &before), "%s: a client that comes inside a section waits for nobody",
+	   fixture_name());
+}
+
+static void says_how_long_a_reader_holds_it_up(void)
+{
+	struct client asks, behind, idle;
+	uint64_t since = 0, start;
+
+	attach(&asks);
+	attach(&behind);
+	attach(&idle);
+	is_int(grace_since_ns(&asks.client), 0, "%s: nobody is held up who asked for nothing", fixture_name());
+	section->lock();
+	start = now_ns();
+	grace_request(&asks.client);
+	while (!since) {
+		sched_yield();
+		since = grace_since_ns(&asks.client);
+	}
+	ok(since >= start && since <= now_ns(), "%s: who asked is told since when", fixture_name());
+	grace_request(&behind.client);
+	is_int(grace_since_ns(&behind.client), since, "%s: so is who asked later, and waits behind it", fixture_name());
+	is_int(grace_since_ns(&idle.client), 0, "%s: not who asks for nothing", fixture_name());
+	section->unlock();
+	wait_for(&asks, asks.client.ticket);
+	is_int(grace_since_ns(&asks.client), 0, "%s: when it has passed nobody is held up", fixture_name());
+	wait_for(&behind, behind.client.ticket);
+	detach(&asks);
+	detach(&behind);
+	detach(&idle);
+}
+
 static void says_when_there_is_no_thread(void)
 {
 	struct client client;
@@ -286,6 +355,8 @@ static void test(void)
 	only_who_asked_is_woken();
 	the_thread_comes_and_goes_with_clients();
 	detaching_with_a_request_outstanding();
+	attaching_while_the_last_client_leaves();
+	says_how_long_a_reader_holds_it_up();
 	says_when_there_is_no_thread();
 	clients_of_several_threads();
 }

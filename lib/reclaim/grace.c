@@ -5,15 +5,20 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "ground/clock.h"
 #include "ground/thread.h"
 
-/* The registry. `lock` guards all fields of its flavor, and the tickets of its clients. */
+/* The registry. `lock` guards all fields of its flavor, and the tickets of its clients. It is held for some instructions,
+ * or while the thread is started or ends; never while anybody waits for a reader. */
 static struct waiter {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct grace_client *clients;
 	bool stop;
+	bool running; /* the thread has not decided to end */
+	bool joinable;
 	uint64_t begun, ended, requested; /* numbers of grace periods; ended <= begun */
+	_Atomic uint64_t since_ns;	  /* when the one that is under way began; 0: none is */
 	pthread_t thread;
 } waiters[SECTION_FLAVORS] = {
 	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER },
@@ -21,26 +26,39 @@ static struct waiter {
 	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER },
 };
 
-/* Held while a waiter's thread is started or joined, so that the two never overlap. Taken before a waiter's lock. */
-static pthread_mutex_t threads_lock = PTHREAD_MUTEX_INITIALIZER;
+static void set_since(struct waiter *waiter, uint64_t ns)
+{
+	/* relaxed: a report and a statistic; changed under the lock, so exact for who has just held it */
+	atomic_store_explicit(&waiter->since_ns, ns, memory_order_relaxed);
+}
 
 /* Until a full interval has passed since the last beginning. */
-static void sleep_out_interval(struct timespec *begun)
+static void sleep_out_interval(uint64_t begun_ns)
 {
-	begun->tv_nsec += (long)GRACE_INTERVAL_NS;
-	if (begun->tv_nsec >= 1000000000) {
-		begun->tv_nsec -= 1000000000;
-		begun->tv_sec++;
-	}
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, begun, NULL) == EINTR);
+	uint64_t until = begun_ns + GRACE_INTERVAL_NS;
+	struct timespec end = { .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR);
+}
+
+static void set_ticket(struct grace_client *client, uint64_t ticket)
+{
+	/* relaxed: as in set_since() */
+	atomic_store_explicit(&client->ticket, ticket, memory_order_relaxed);
+}
+
+static uint64_t ticket_of(const struct grace_client *client)
+{
+	/* relaxed: as in set_since() */
+	return atomic_load_explicit(&((struct grace_client *)client)->ticket, memory_order_relaxed);
 }
 
 /* Those who asked for a grace period that has ended (G2). */
 static void wake_clients(struct waiter *waiter)
 {
 	for (struct grace_client *client = waiter->clients; client; client = client->next)
-		if (client->ticket && client->ticket <= waiter->ended) {
-			client->ticket = 0;
+		if (ticket_of(client) && ticket_of(client) <= waiter->ended) {
+			set_ticket(client, 0);
 			wake_signal(client->wake);
 		}
 }
@@ -57,32 +75,47 @@ static void *wait_for_grace_periods(void *arg)
 			continue;
 		}
 
-		struct timespec begun;
+		uint64_t begun_ns = clock_system_ns(CLOCK_MONOTONIC);
 
 		waiter->begun++;
+		set_since(waiter, begun_ns);
 		pthread_mutex_unlock(&waiter->lock);
-		clock_gettime(CLOCK_MONOTONIC, &begun);
 		section->synchronize();
 		pthread_mutex_lock(&waiter->lock);
 		waiter->ended = waiter->begun;
+		set_since(waiter, 0);
 		wake_clients(waiter);
 		if (waiter->stop)
 			break;
 		pthread_mutex_unlock(&waiter->lock);
-		sleep_out_interval(&begun);
+		sleep_out_interval(begun_ns);
 		pthread_mutex_lock(&waiter->lock);
 	}
+	waiter->running = false;
+	pthread_cond_broadcast(&waiter->changed);
 	pthread_mutex_unlock(&waiter->lock);
 	return NULL;
+}
+
+/* A thread that has decided to end waits for nobody. */
+static void join_ended(struct waiter *waiter)
+{
+	if (!waiter->running && waiter->joinable) {
+		pthread_join(waiter->thread, NULL);
+		waiter->joinable = false;
+	}
 }
 
 static int start(struct waiter *waiter, const struct section_ops *section)
 {
 	char name[THREAD_NAME_SIZE];
 
-	waiter->stop = false;
 	thread_name(name, "rcumap-gp", section->name);
-	return thread_start(&waiter->thread, name, wait_for_grace_periods, (void *)section);
+
+	int error = thread_start(&waiter->thread, name, wait_for_grace_periods, (void *)section);
+
+	waiter->running = waiter->joinable = !error;
+	return error;
 }
 
 int grace_attach(struct grace_client *client, const struct section_ops *section, struct wake *wake)
@@ -92,41 +125,41 @@ int grace_attach(struct grace_client *client, const struct section_ops *section,
 
 	client->section = section;
 	client->wake = wake;
-	client->ticket = 0;
-	pthread_mutex_lock(&threads_lock);
+	set_ticket(client, 0);
 	pthread_mutex_lock(&waiter->lock);
-	if (!waiter->clients)
+	/* One that was told to stop, and has not seen it, goes on. It may be waiting for a reader: the caller. */
+	waiter->stop = false;
+	join_ended(waiter);
+	if (!waiter->running)
 		error = start(waiter, section);
 	if (!error) {
 		client->next = waiter->clients;
 		waiter->clients = client;
+		pthread_cond_broadcast(&waiter->changed); /* to who waits in grace_detach() */
 	}
 	pthread_mutex_unlock(&waiter->lock);
-	pthread_mutex_unlock(&threads_lock);
 	return error;
 }
 
 void grace_detach(struct grace_client *client)
 {
 	struct waiter *waiter = &waiters[client->section->flavor];
-	bool last;
 
-	pthread_mutex_lock(&threads_lock);
 	pthread_mutex_lock(&waiter->lock);
 	for (struct grace_client **link = &waiter->clients; *link; link = &(*link)->next)
 		if (*link == client) {
 			*link = client->next;
 			break;
 		}
-	last = !waiter->clients;
-	if (last) {
+	if (!waiter->clients) {
 		waiter->stop = true;
-		pthread_cond_signal(&waiter->changed);
+		pthread_cond_broadcast(&waiter->changed);
 	}
+	/* With the next client, who may come meanwhile, the thread stays. */
+	while (!waiter->clients && waiter->running)
+		pthread_cond_wait(&waiter->changed, &waiter->lock);
+	join_ended(waiter);
 	pthread_mutex_unlock(&waiter->lock);
-	if (last)
-		pthread_join(waiter->thread, NULL);
-	pthread_mutex_unlock(&threads_lock);
 }
 
 uint64_t grace_request(struct grace_client *client)
@@ -136,11 +169,12 @@ uint64_t grace_request(struct grace_client *client)
 	pthread_mutex_lock(&waiter->lock);
 
 	/* The one that is under way may have begun too early (G1). */
-	uint64_t ticket = client->ticket = waiter->begun + 1;
+	uint64_t ticket = waiter->begun + 1;
 
+	set_ticket(client, ticket);
 	if (waiter->requested < ticket) {
 		waiter->requested = ticket;
-		pthread_cond_signal(&waiter->changed);
+		pthread_cond_broadcast(&waiter->changed);
 	}
 	pthread_mutex_unlock(&waiter->lock);
 	return ticket;
@@ -156,4 +190,36 @@ bool grace_passed(const struct grace_client *client, uint64_t ticket)
 
 	pthread_mutex_unlock(&waiter->lock);
 	return passed;
+}
+
+uint64_t grace_since_ns(const struct grace_client *client)
+{
+	if (!ticket_of(client))
+		return 0;
+	/* relaxed: as in set_since() */
+	return atomic_load_explicit(&waiters[client->section->flavor].since_ns, memory_order_relaxed);
+}
+
+/* ------------------------------------------------------------------ around fork() */
+
+void grace_before_fork(const struct section_ops *section)
+{
+	pthread_mutex_lock(&waiters[section->flavor].lock);
+}
+
+void grace_after_fork_parent(const struct section_ops *section)
+{
+	pthread_mutex_unlock(&waiters[section->flavor].lock);
+}
+
+void grace_after_fork_child(const struct section_ops *section)
+{
+	struct waiter *waiter = &waiters[section->flavor];
+
+	waiter->clients = NULL;
+	waiter->stop = waiter->running = waiter->joinable = false;
+	waiter->ended = waiter->requested = waiter->begun;
+	set_since(waiter, 0);
+	pthread_cond_init(&waiter->changed, NULL); /* those who waited are gone */
+	pthread_mutex_unlock(&waiter->lock);
 }

@@ -13,6 +13,7 @@
 #ifndef RCUMAP_GRACE_H
 #define RCUMAP_GRACE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,17 +25,28 @@
 struct grace_client {
 	const struct section_ops *section;
 	struct wake *wake; /* signalled when the grace period that was asked for has ended */
-	uint64_t ticket; /* of the last request; 0 if nobody waits for it */
+	_Atomic uint64_t ticket; /* of the last request; 0 if nobody waits for it */
 	struct grace_client *next;
 };
 
-/* 0; -EAGAIN: no thread could be started. The client must live until it is detached. */
+/* 0; -EAGAIN: no thread could be started. The client must live until it is detached. Waits for no reader: may be called
+ * inside a section. */
 int grace_attach(struct grace_client *client, const struct section_ops *section, struct wake *wake);
 
-/* May wait for the end of a grace period. Outside any read section. */
+/* May wait for the end of a grace period, if it was the last. Outside any read section. */
 void grace_detach(struct grace_client *client);
 
 uint64_t grace_request(struct grace_client *client);
 bool grace_passed(const struct grace_client *client, uint64_t ticket);
+
+/* When the grace period began (CLOCK_MONOTONIC) that is under way and must end before the client is woken; 0: none, or
+ * nobody waits. Any thread. Wait-free. */
+uint64_t grace_since_ns(const struct grace_client *client);
+
+/* Around fork(), in this order. In the child all clients are detached, and what was asked for has ended; the caller
+ * knows that nobody is in a section there. */
+void grace_before_fork(const struct section_ops *section);
+void grace_after_fork_parent(const struct section_ops *section);
+void grace_after_fork_child(const struct section_ops *section);
 
 #endif
