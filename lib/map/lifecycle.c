@@ -106,6 +106,9 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->default_ttl_ms = settings.default_ttl_ms;
 	map->removed = settings.removed;
 	map->removed_ctx = settings.removed_ctx;
+	map->stalled = settings.stalled;
+	map->stalled_ctx = settings.stalled_ctx;
+	map->stall_ns = settings.stall_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
 	expiry_init(map);

@@ -75,7 +75,10 @@ struct reclaimer {
 	bool batch_passed; /* its grace period has ended */
 	int resize_error;  /* of the last attempt; 0 if it went well */
 
-	bool paused; /* its section, so that it holds up no grace period; for map/removed.c */
+	bool paused; /* its section, so that it holds up no grace period */
+
+	uint64_t stall_since_ns; /* when the grace period began on which map/stall.h has looked last, */
+	uint64_t stall_due_ns;	 /* and the age at which it is reported next */
 
 	_Atomic bool stop;
 	_Atomic uint64_t barriers_wanted, barriers_done;
@@ -89,7 +92,7 @@ struct reclaimer {
 	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
-	_Atomic uint64_t reclaimed, reclaimed_bytes, growth_failed, grace_periods;
+	_Atomic uint64_t reclaimed, reclaimed_bytes, growth_failed, grace_periods, stalls;
 };
 
 /* What has a deadline; map/expiry.h. The log is for all, the rest the reclaimer's. */
@@ -111,6 +114,9 @@ struct rcumap {
 	uint64_t default_ttl_ms;
 	rcumap_removed_fn *removed; /* map/removed.h; NULL: none */
 	void *removed_ctx;
+	rcumap_stalled_fn *stalled; /* map/stall.h; NULL: none */
+	void *stalled_ctx;
+	uint64_t stall_ns;
 	bool closing; /* rcumap_destroy() will succeed. The reclaimer's: nobody else uses the map any more */
 
 	struct memory memory;
@@ -125,6 +131,8 @@ uint64_t map_count(const struct rcumap *map);
 uint64_t map_expiring(const struct rcumap *map);
 /* Is any entry held? Exact while nobody holds or releases. */
 bool map_holds(const struct rcumap *map);
+/* Bytes of entries that await their grace period. Wait-free. */
+uint64_t map_retired_bytes(const struct rcumap *map);
 
 /* In debug builds: abort if `map` was destroyed. */
 #ifdef RCUMAP_DEBUG

@@ -8,6 +8,7 @@
 #include "map/reclaim.h"
 #include "map/removed.h"
 #include "map/resize.h"
+#include "map/stall.h"
 
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
@@ -86,6 +87,7 @@ static void *run(void *arg)
 			sleep_ns = RETRY_NS;
 		if (sleep_ns > idle_ns)
 			sleep_ns = idle_ns;
+		stall_turn(map, &sleep_ns);
 		if (!more && sleep_ns)
 			wake_wait(&reclaimer->wake, value, sleep_ns);
 		section->resume(reclaimer->paused);

@@ -4,6 +4,7 @@
 
 #include "map/expiry.h"
 #include "map/map.h"
+#include "map/stall.h"
 #include "protocol/load.h"
 
 /* The sums of the stripes. */
@@ -68,17 +69,26 @@ bool map_holds(const struct rcumap *map)
 	return not_negative(totals.held_entries) != 0;
 }
 
+static uint64_t relaxed(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_relaxed); /* a statistic */
+}
+
+uint64_t map_retired_bytes(const struct rcumap *map)
+{
+	/* First, or more might seem reclaimed than was ever retired. */
+	uint64_t reclaimed = relaxed(&map->reclaimer.reclaimed_bytes);
+	struct totals totals = add_up(map);
+
+	return not_negative(totals.retired_bytes - reclaimed);
+}
+
 uint64_t rcumap_count(const struct rcumap *map)
 {
 	if (!map)
 		return 0;
 	map_assert_alive(map);
 	return map_count(map);
-}
-
-static uint64_t relaxed(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_relaxed); /* a statistic */
 }
 
 static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
@@ -124,6 +134,8 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
 	now.shrunk = relaxed(&map->tables.shrunk);
 	now.growth_failed = relaxed(&reclaimer->growth_failed);
 	now.grace_periods = relaxed(&reclaimer->grace_periods);
+	now.stalls = relaxed(&reclaimer->stalls);
+	now.stalled_ms = stall_ms(map);
 	add_tables(map, &now);
 
 	memset(stats, 0, size);

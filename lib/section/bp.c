@@ -4,16 +4,19 @@
 #include <urcu/flavor.h>
 
 #include "section/section.h"
+#include "section/watch.h"
 #include <rcumap.h>
 
 void rcumap_read_lock_bp(void)
 {
+	watch_enter(SECTION_FLAVOR_BP);
 	section_lock_bp();
 }
 
 void rcumap_read_unlock_bp(void)
 {
 	section_unlock_bp();
+	watch_leave(SECTION_FLAVOR_BP);
 }
 
 /* bp registers a thread at its first section and forgets it when it exits. */

@@ -4,16 +4,19 @@
 #include <urcu/flavor.h>
 
 #include "section/section.h"
+#include "section/watch.h"
 #include <rcumap.h>
 
 void rcumap_read_lock_memb(void)
 {
+	watch_enter(SECTION_FLAVOR_MEMB);
 	section_lock_memb();
 }
 
 void rcumap_read_unlock_memb(void)
 {
 	section_unlock_memb();
+	watch_leave(SECTION_FLAVOR_MEMB);
 }
 
 static void thread_register(void)

@@ -4,16 +4,19 @@
 #include <urcu/flavor.h>
 
 #include "section/section.h"
+#include "section/watch.h"
 #include <rcumap.h>
 
 void rcumap_read_lock_qsbr(void)
 {
+	watch_enter(SECTION_FLAVOR_QSBR);
 	section_lock_qsbr();
 }
 
 void rcumap_read_unlock_qsbr(void)
 {
 	section_unlock_qsbr();
+	watch_leave(SECTION_FLAVOR_QSBR);
 }
 
 static void thread_register(void)
