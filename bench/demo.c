@@ -186,6 +186,20 @@ static void delete_both(struct results *r, struct pairs side[SIDES])
 	progress_finish(&progress, NULL);
 }
 
+static void expire_both(struct results *r, struct pairs side[SIDES])
+{
+	uint64_t expiries = r->pairs.pairs / PAIRS_EXPIRE_EVERY;
+	struct progress progress;
+
+	progress_start(&progress, "expire", expiries * SIDES);
+	for (unsigned i = 0; i < SIDES; i++) {
+		side[i].progress = &progress;
+		side[i].progress_base = i * expiries;
+		pairs_expire(&side[i], &r->pairs.side[i].expiry);
+	}
+	progress_finish(&progress, NULL);
+}
+
 static void run_pairs(struct results *r, const struct options *o)
 {
 	struct pairs side[SIDES];
@@ -205,6 +219,7 @@ static void run_pairs(struct results *r, const struct options *o)
 	get_rounds(r, side);
 	mix_both(r, side);
 	delete_both(r, side);
+	expire_both(r, side);
 	r->has_pairs = true;
 	report_pairs(r);
 	for (unsigned i = 0; i < SIDES; i++)

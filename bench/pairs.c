@@ -16,6 +16,8 @@ struct phase {
 	struct worker *workers;
 	/* [B1 release] by the loading writer after it inserted; pairs with [B1 acquire] in load_read(). */
 	_Alignas(64) atomic_uint_fast64_t loaded;
+	/* By the writer of pairs_expire() when he has stored: the last deadline. Relaxed: nothing else goes with it. */
+	atomic_uint_fast64_t last_ns;
 };
 
 static struct team *phase_start(struct phase *phase, const struct pairs *p, void (*work)(struct team_member *me),
@@ -32,6 +34,7 @@ static struct team *phase_start(struct phase *phase, const struct pairs *p, void
 	phase->p = p;
 	phase->workers = workers_create(p->threads, p->seed);
 	atomic_init(&phase->loaded, 0);
+	atomic_init(&phase->last_ns, 0);
 	return team_start(&options);
 }
 
@@ -303,5 +306,119 @@ void pairs_delete(const struct pairs *p, struct delete_result *result)
 	run_expect_count(&p->run, p->pairs - deletions(p));
 	result->deleted = deletions(p);
 	result->delete = phase.workers[0].delete;
+	free(phase.workers);
+}
+
+/* ------------------------------------------------------------------------------------ expire */
+
+static uint64_t expiries(const struct pairs *p)
+{
+	return p->pairs / PAIRS_EXPIRE_EVERY;
+}
+
+/* Of those the first is never deleted. */
+static uint64_t expiring_id(uint64_t i)
+{
+	return i * PAIRS_EXPIRE_EVERY + 1;
+}
+
+static bool is_for_ever(const struct pairs *p, uint64_t id)
+{
+	return id % PAIRS_DELETE_EVERY != 0 && (id % PAIRS_EXPIRE_EVERY != 1 || id >= expiring_id(expiries(p)));
+}
+
+/* A pair that has an end may be there or not, and a get that does not find it is a get. */
+static void expire_read(const struct pairs *p, struct team_member *me, struct worker *w)
+{
+	while (!team_stopping(me)) {
+		for (unsigned i = 0; i < RUN_BATCH; i++) {
+			uint64_t id = rng_below(&w->rng, p->pairs);
+
+			if (!get_timed(&p->run, w, id) && is_for_ever(p, id))
+				run_lost(&p->run, id);
+		}
+		worker_pause(&p->run, w, 0);
+	}
+}
+
+static void expire_write(struct phase *phase, struct worker *w)
+{
+	const struct pairs *p = phase->p;
+	uint64_t last_ns = 0, n = expiries(p);
+	unsigned char value[PAIR_VALUE_SIZE];
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t id = expiring_id(i * STRIDE % n), end_ns;
+		uint64_t ttl_ms = PAIRS_LIFE_MS_MIN + rng_below(&w->rng, PAIRS_LIFE_MS_MAX - PAIRS_LIFE_MS_MIN + 1);
+
+		pair_value(value, id, i);
+		run_put_for_timed(&p->run, w, id, value, sizeof value, ttl_ms);
+		end_ns = now_ns() + ttl_ms * 1000000;
+		last_ns = end_ns > last_ns ? end_ns : last_ns;
+		if (i % RUN_BATCH == RUN_BATCH - 1)
+			worker_pause(&p->run, w, RUN_BATCH);
+	}
+	worker_pause(&p->run, w, n % RUN_BATCH);
+	atomic_store_explicit(&phase->last_ns, last_ns, memory_order_relaxed);
+}
+
+static void expire_work(struct team_member *me)
+{
+	struct phase *phase = me->ctx;
+	struct worker *w = &phase->workers[me->index];
+
+	worker_begin(&phase->p->run, w);
+	if (me->index == 0)
+		expire_write(phase, w);
+	w->finish_ns = now_ns();
+	expire_read(phase->p, me, w);
+	phase->p->run.subject->thread_leave();
+}
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* The map's own account against what all phases have done to it. */
+static uint64_t unaccounted(const struct pairs *p, const struct subject_books *b)
+{
+	return difference(b->inserted, p->pairs) + difference(b->deleted, deletions(p)) +
+	       difference(b->expired, expiries(p)) + difference(b->left, p->pairs - deletions(p) - expiries(p)) +
+	       difference(b->reclaimed, b->replaced + b->deleted + b->expired);
+}
+
+/* Wait until all are gone; when that was. */
+static uint64_t watch_expiry(const struct pairs *p, struct phase *phase)
+{
+	uint64_t left = p->pairs - deletions(p) - expiries(p), count;
+
+	while ((count = p->run.subject->count(p->run.map)) > left ||
+	       atomic_load_explicit(&phase->last_ns, memory_order_relaxed) == 0) {
+		progress_update(p->progress, p->progress_base + left + expiries(p) - count, p->run.subject->name);
+		sleep_ns(WATCH_INTERVAL_NS);
+	}
+	return now_ns();
+}
+
+void pairs_expire(const struct pairs *p, struct expire_result *result)
+{
+	struct phase phase;
+	struct team *team = phase_start(&phase, p, expire_work, "expire");
+	uint64_t gone_ns = watch_expiry(p, &phase), last_ns;
+
+	team_stop(team);
+	team_join(team);
+	p->run.subject->settle(p->run.map);
+	run_expect_count(&p->run, p->pairs - deletions(p) - expiries(p));
+	last_ns = atomic_load_explicit(&phase.last_ns, memory_order_relaxed);
+	result->books = p->run.subject->books(p->run.map);
+	result->expired = expiries(p);
+	result->unaccounted = unaccounted(p, &result->books);
+	result->store_seconds = workers_seconds(phase.workers, 1);
+	result->late_seconds = gone_ns > last_ns ? (double)(gone_ns - last_ns) / 1e9 : 0;
+	result->put = phase.workers[0].put;
+	for (unsigned i = 0; i < p->threads; i++)
+		histogram_merge(&result->get, &phase.workers[i].get);
 	free(phase.workers);
 }

@@ -153,6 +153,38 @@ static void rate_rows(const struct pairs_results *p)
 	    p->side[OURS].mixed.rate / p->side[RIVAL].mixed.rate);
 }
 
+/* What of the map's own account agrees with what was done to it. */
+static void books_line(const struct results *r, enum side side)
+{
+	const struct expire_result *e = &r->pairs.side[side].expiry;
+	const struct subject_books *b = &e->books;
+
+	printf("  %-12s%s inserted - %s deleted - %s expired = %s left; %s went or were replaced, %s reclaimed: %s\n",
+	       r->subject[side]->name, format_count(b->inserted).text, format_count(b->deleted).text,
+	       format_count(b->expired).text, format_count(b->left).text,
+	       format_count(b->replaced + b->deleted + b->expired).text, format_count(b->reclaimed).text,
+	       e->unaccounted ? "WRONG" : "right");
+}
+
+static void expiry_lines(const struct results *r)
+{
+	printf("\n  One pair in %u is stored again for a life of %u to %u s. The mutex table drops what has expired "
+	       "when it is "
+	       "asked for,\n  and by a thread that walks the table under the same lock, a part at a time.\n",
+	       PAIRS_EXPIRE_EVERY, PAIRS_LIFE_MS_MIN / 1000, PAIRS_LIFE_MS_MAX / 1000);
+	for (unsigned side = 0; side < SIDES; side++)
+		books_line(r, side);
+}
+
+static void expiry_rows(const struct pairs_results *p)
+{
+	const struct expire_result *ours = &p->side[OURS].expiry, *rival = &p->side[RIVAL].expiry;
+
+	row("pairs that expired", format_count(ours->books.expired), format_count(rival->books.expired), 0);
+	row("  gone after the last deadline", format_ns(ours->late_seconds * 1e9), format_ns(rival->late_seconds * 1e9),
+	    ours->late_seconds > 0 ? rival->late_seconds / ours->late_seconds : 0);
+}
+
 void report_pairs(const struct results *r)
 {
 	const struct pairs_results *p = &r->pairs;
@@ -171,6 +203,7 @@ void report_pairs(const struct results *r)
 	row("  longest single insert", format_ns(ours_longest), format_ns(rival_longest), rival_longest / ours_longest);
 	rate_rows(p);
 	memory_rows(r);
+	expiry_rows(p);
 
 	latency_heading();
 	latency(r, "insert while loading", &ours->insert, &rival->insert);
@@ -178,6 +211,9 @@ void report_pairs(const struct results *r)
 	latency(r, "get, 95/5", &p->side[OURS].mixed.get, &p->side[RIVAL].mixed.get);
 	latency(r, "put, 95/5", &p->side[OURS].mixed.put, &p->side[RIVAL].mixed.put);
 	latency(r, "delete, beside gets", &p->side[OURS].deletion.delete, &p->side[RIVAL].deletion.delete);
+	latency(r, "put with a life", &p->side[OURS].expiry.put, &p->side[RIVAL].expiry.put);
+	latency(r, "get, beside expiry", &p->side[OURS].expiry.get, &p->side[RIVAL].expiry.get);
+	expiry_lines(r);
 	fflush(stdout);
 }
 
@@ -192,6 +228,8 @@ static struct formatted bound_value(const struct bound *b, double value)
 		return value < 1e4 ? text_of("%.1f B", value, 0) : format_bytes(value);
 	case BOUND_TIMES:
 		return format_times(value);
+	case BOUND_COUNT:
+		return format_count((uint64_t)value);
 	default:
 		return value < 1 ? text_of("1/%.1f", 1 / value, 0) : text_of("%.1f", value, 0);
 	}
@@ -220,7 +258,7 @@ bool report_bounds(const struct results *r)
 
 		printf("  %-34s%12s%12s%10s%12s  %s\n", b->what, bound_value(b, b->value).text,
 		       b->at_least ? "at least" : "at most", bound_value(b, b->limit).text,
-		       format_times(bound_margin(b)).text, holds ? "holds" : "MISSED");
+		       bound_margin(b) > 0 ? format_times(bound_margin(b)).text : "", holds ? "holds" : "MISSED");
 		all = all && holds;
 	}
 	printf("\n  A service that holds 10,000,000 such pairs may spend 1 to 2 GB on them: here it would be %s.\n",

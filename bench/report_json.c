@@ -68,6 +68,22 @@ static void write_trace(struct json *j, const struct results *r)
 	json_object_end(j);
 }
 
+static void write_expiry(struct json *j, const struct expire_result *e)
+{
+	json_object(j, "expire");
+	json_number(j, "inserted", (double)e->books.inserted);
+	json_number(j, "replaced", (double)e->books.replaced);
+	json_number(j, "deleted", (double)e->books.deleted);
+	json_number(j, "expired", (double)e->books.expired);
+	json_number(j, "left", (double)e->books.left);
+	json_number(j, "reclaimed", (double)e->books.reclaimed);
+	json_number(j, "unaccounted", (double)e->unaccounted);
+	json_number(j, "late_seconds", e->late_seconds);
+	write_histogram(j, "put", &e->put);
+	write_histogram(j, "get", &e->get);
+	json_object_end(j);
+}
+
 static void write_pairs(struct json *j, const struct results *r)
 {
 	const struct pairs_results *p = &r->pairs;
@@ -94,6 +110,7 @@ static void write_pairs(struct json *j, const struct results *r)
 		write_histogram(j, "mixed_get", &p->side[side].mixed.get);
 		write_histogram(j, "mixed_put", &p->side[side].mixed.put);
 		write_histogram(j, "delete", &p->side[side].deletion.delete);
+		write_expiry(j, &p->side[side].expiry);
 		json_object_end(j);
 	}
 	json_object_end(j);

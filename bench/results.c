@@ -26,7 +26,9 @@ static double worst_percentile(const struct results *r, double percent)
 	const struct load_result *load = &r->pairs.side[OURS].load;
 	const struct mixed_result *mixed = &r->pairs.side[OURS].mixed;
 	const struct delete_result *deletion = &r->pairs.side[OURS].deletion;
-	const struct histogram *all[] = { &load->insert, &load->get, &mixed->get, &mixed->put, &deletion->delete };
+	const struct expire_result *expiry = &r->pairs.side[OURS].expiry;
+	const struct histogram *all[] = { &load->insert,     &load->get,   &mixed->get, &mixed->put,
+					  &deletion->delete, &expiry->get, &expiry->put };
 	uint64_t worst = 0;
 
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
@@ -49,6 +51,8 @@ unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r)
 	bounds[n++] = (struct bound){ "p95 of every operation", worst_percentile(r, 95), P95_NS, false, BOUND_NS };
 	bounds[n++] = (struct bound){ "p99 of every operation", worst_percentile(r, 99), P99_NS, false, BOUND_NS };
 	bounds[n++] = (struct bound){ "memory of all pairs", bytes, BYTES_PER_PAIR * pairs, false, BOUND_BYTES };
+	bounds[n++] = (struct bound){ "expired, deleted: unaccounted for",
+				      (double)r->pairs.side[OURS].expiry.unaccounted, 0, false, BOUND_COUNT };
 	if (r->pairs.pairs < PAIRS_LEAST)
 		return n;
 	bounds[n++] = (struct bound){ "overhead per pair",
@@ -67,6 +71,8 @@ unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r)
 
 double bound_margin(const struct bound *b)
 {
+	if (b->unit == BOUND_COUNT)
+		return 0;
 	return b->at_least ? b->value / b->limit : b->limit / b->value;
 }
 

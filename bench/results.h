@@ -46,6 +46,7 @@ struct pairs_results {
 		struct spread get_rate; /* per second, all threads */
 		struct mixed_result mixed;
 		struct delete_result deletion;
+		struct expire_result expiry;
 	} side[SIDES];
 };
 
@@ -69,6 +70,7 @@ struct bound {
 		BOUND_BYTES,
 		BOUND_TIMES,
 		BOUND_RATIO, /* a fraction */
+		BOUND_COUNT, /* at most 0 */
 	} unit;
 };
 
@@ -77,7 +79,8 @@ struct bound {
 /** All that the results allow to judge; returns how many. */
 unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r);
 bool bound_holds(const struct bound *b);
-/** How far it is on the right side: 2.0 is by a factor of two, below 1 is the wrong side. */
+/** How far it is on the right side: 2.0 is by a factor of two, below 1 is the wrong side. 0: there is no
+ * margin to speak of. */
 double bound_margin(const struct bound *b);
 
 #endif

@@ -115,6 +115,21 @@ bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *b
 	return true;
 }
 
+void run_put_for_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size,
+		       uint64_t ttl_ms)
+{
+	unsigned char key[PAIR_KEY_SIZE];
+	uint64_t start;
+	int error;
+
+	pair_key(key, id);
+	start = ticks_now();
+	error = run->subject->put_for(run->map, key, sizeof key, value, value_size, ttl_ms);
+	histogram_add(&w->put, ticks_to_ns(ticks_now() - start));
+	if (error)
+		run_failed(run, "put", id, error);
+}
+
 void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size)
 {
 	unsigned char key[PAIR_KEY_SIZE];

@@ -87,6 +87,9 @@ bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *b
 		   size_t *value_size);
 /** Store pair `id`; timed into w->put. */
 void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size);
+/** Store it for a life of so many milliseconds; timed likewise. */
+void run_put_for_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size,
+		       uint64_t ttl_ms);
 /** Delete pair `id`, which is there; timed into w->delete. */
 void run_delete_timed(const struct run *run, struct worker *w, uint64_t id);
 

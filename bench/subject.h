@@ -12,6 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** What a map has done with its entries. */
+struct subject_books {
+	uint64_t inserted, replaced, deleted, expired; /* so far; expired: because their deadline had passed */
+	uint64_t left;				       /* entries now */
+	uint64_t reclaimed;			       /* of all that went or was replaced, so many were given back */
+};
+
 struct subject {
 	const char *name; /* as an option takes it, and for a column's head: at most 12 characters */
 	const char *what; /* one line for --help and the report */
@@ -31,6 +38,9 @@ struct subject {
 	int (*get)(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size);
 	/** Insert or replace: 0 or -errno. */
 	int (*put)(void *map, const void *key, size_t key_size, const void *value, size_t value_size);
+	/** The same, for a life of so many milliseconds. */
+	int (*put_for)(void *map, const void *key, size_t key_size, const void *value, size_t value_size,
+		       uint64_t ttl_ms);
 	/** Remove: 0, -ENOENT, or another -errno. */
 	int (*remove)(void *map, const void *key, size_t key_size);
 
@@ -38,6 +48,8 @@ struct subject {
 	uint64_t (*count)(void *map);
 	/** Bytes that the map holds by its own account, what the allocator rounds up included. */
 	uint64_t (*memory)(void *map);
+	/** Exact after settle(), while nobody writes and nothing expires. */
+	struct subject_books (*books)(void *map);
 	/** Wait until work that was put off (reclaiming, moving to a larger table) is done. Called by a thread that has not
 	 * entered, while nobody writes. */
 	void (*settle)(void *map);

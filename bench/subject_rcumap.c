@@ -65,6 +65,11 @@ static int put(void *map, const void *key, size_t key_size, const void *value, s
 	return rcumap_put(map, key, key_size, value, value_size, RCUMAP_TTL_DEFAULT, NULL);
 }
 
+static int put_for(void *map, const void *key, size_t key_size, const void *value, size_t value_size, uint64_t ttl_ms)
+{
+	return rcumap_put(map, key, key_size, value, value_size, ttl_ms, NULL);
+}
+
 static int remove_key(void *map, const void *key, size_t key_size)
 {
 	return rcumap_delete(map, key, key_size);
@@ -82,6 +87,19 @@ static uint64_t memory(void *map)
 	return rcumap_stats(map, &stats, sizeof stats) == 0 ? stats.memory_bytes : 0;
 }
 
+static struct subject_books books(void *map)
+{
+	struct rcumap_stats s;
+
+	rcumap_stats(map, &s, sizeof s);
+	return (struct subject_books){ .inserted = s.inserted,
+				       .replaced = s.replaced,
+				       .deleted = s.deleted,
+				       .expired = s.expired,
+				       .left = s.entries,
+				       .reclaimed = s.reclaimed };
+}
+
 /* clang-format off */
 #define RCUMAP_SUBJECT(name_, flavor_)                                                                   \
 	static void *create_##name_(void) { return create(flavor_); }                                    \
@@ -94,7 +112,8 @@ static uint64_t memory(void *map)
 		.name = "rcumap-" #name_, .what = "librcumap, flavor " #name_ ", defaults otherwise",     \
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
-		.get = get, .put = put, .remove = remove_key, .count = count, .memory = memory,              \
+		.get = get, .put = put, .put_for = put_for, .remove = remove_key, .count = count,            \
+		.memory = memory, .books = books,                                                        \
 	}
 /* clang-format on */
 
