@@ -145,8 +145,10 @@ struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
 		ttl_ms = map->default_ttl_ms;
 	if (ttl_ms == RCUMAP_TTL_NEVER)
 		return (struct life){ LIFE_ENDLESS, 0 };
-	/* The clock is below 2^63 ns and a life below 2^43 ms: 2^54 us, with which the sum stays under NEVER, and
-	 * which no product here passes. A clock that says more is cut. */
+
+	/* Cut, where the sum is beyond what a word holds: no clock gets there (CLOCK_US_MAX). */
+	_Static_assert(CLOCK_US_MAX < DEADLINE_NEVER - 1, "a deadline that was cut has not passed, and NEVER never will");
+
 	uint64_t now = clock_exact_us(&map->clock), us = now + ttl_ms * 1000;
 
 	return (struct life){ LIFE_FINITE, us < DEADLINE_NEVER ? us : DEADLINE_NEVER - 1 };
