@@ -68,11 +68,18 @@ uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
 	if (!entry_has_deadline(entry))
 		return RCUMAP_TTL_NEVER;
 
-	uint64_t word = entry_deadline(entry), now_us = clock_coarse_us(&map->clock);
+	uint64_t word = entry_deadline(entry);
 
 	if (!deadline_is_finite(word))
 		return RCUMAP_TTL_NEVER;
-	return deadline_has_passed(word, now_us) ? 0 : (deadline_us(word) - now_us + 999) / 1000;
+	/* The same clock as for all says whether it has passed. What is left is told by the clock that deadlines are set
+	 * by: else it could be more than was given. */
+	if (deadline_has_passed(word, clock_coarse_us(&map->clock)))
+		return 0;
+
+	uint64_t now_us = clock_exact_us(&map->clock);
+
+	return deadline_us(word) > now_us ? (deadline_us(word) - now_us + 999) / 1000 : 1;
 }
 
 uint64_t rcumap_entry_ttl(const struct rcumap *map, const struct rcumap_entry *entry)
