@@ -13,6 +13,7 @@ struct decision {
 	bool made;
 	const struct rcumap_entry *old; /* what it was made for; NULL: absent */
 	int verdict;
+	enum rcumap_reason reason; /* with RCUMAP_REMOVE */
 	struct rcumap_value value;
 	struct life life;
 };
@@ -24,7 +25,9 @@ static int decide(struct attempt *attempt, const struct write_update *update, co
 	if (decision->made && decision->old == old)
 		return 0;
 	attempt_unbuild(attempt);
-	*decision = (struct decision){ .made = true, .old = old, .value = { .ttl_ms = RCUMAP_TTL_KEEP } };
+	*decision = (struct decision){
+		.made = true, .old = old, .reason = RCUMAP_DELETED, .value = { .ttl_ms = RCUMAP_TTL_KEEP }
+	};
 	decision->verdict = update->fn(update->ctx, old, &decision->value);
 	if (decision->verdict)
 		return decision->verdict < 0 ? decision->verdict : decision->verdict > RCUMAP_REMOVE ? -EINVAL : 0;
@@ -38,11 +41,13 @@ static int decide(struct attempt *attempt, const struct write_update *update, co
 
 		if (error)
 			return error;
-		if (ttl_ms == 0)
+		if (ttl_ms == 0) {
 			decision->verdict = RCUMAP_REMOVE;
-		else
+			decision->reason = RCUMAP_EXPIRED;
+		} else {
 			decision->life =
 				attempt_life(attempt->map, ttl_ms == RCUMAP_TTL_KEEP ? RCUMAP_TTL_DEFAULT : ttl_ms);
+		}
 	}
 	return write_check_value(decision->value.data, decision->value.size);
 }
@@ -68,9 +73,7 @@ static int carry_out(struct attempt *attempt, struct table *table, struct bucket
 {
 	if (decision->verdict == RCUMAP_REMOVE) {
 		update->version = 0;
-		return found != FOUND_LIVE ? 0 :
-					     attempt_remove(attempt, table, view,
-							    decision->value.ttl_ms ? RCUMAP_DELETED : RCUMAP_EXPIRED);
+		return found != FOUND_LIVE ? 0 : attempt_remove(attempt, table, view, decision->reason);
 	}
 	if (found == FOUND_NONE && !view->empty_line) {
 		int error = attempt_make_room(attempt, table, view);
