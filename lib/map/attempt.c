@@ -129,14 +129,25 @@ uint64_t attempt_now_us(struct attempt *attempt)
 	return attempt->now_us;
 }
 
+bool attempt_claim(struct attempt *attempt, struct rcumap_entry *entry)
+{
+	uint64_t word = entry_deadline(entry);
+
+	return deadline_us(word) == DEADLINE_DEAD ||
+	       (deadline_has_passed(word, attempt_now_us(attempt)) &&
+		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
+}
+
 enum found attempt_found(struct attempt *attempt, const struct bucket_view *view)
 {
 	if (!view->entry)
 		return FOUND_NONE;
-	if (!entry_has_deadline(view->entry) ||
-	    !deadline_has_passed(entry_deadline(view->entry), attempt_now_us(attempt)))
+	if (!entry_has_deadline(view->entry))
 		return FOUND_LIVE;
-	return FOUND_EXPIRED;
+	while (deadline_has_passed(entry_deadline(view->entry), attempt_now_us(attempt)))
+		if (attempt_claim(attempt, view->entry))
+			return FOUND_EXPIRED;
+	return FOUND_LIVE;
 }
 
 struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
@@ -256,15 +267,6 @@ static void count_published(struct attempt *attempt, bool has_deadline, bool rem
 	attempt->entry = NULL;
 }
 
-bool attempt_claim(struct attempt *attempt, struct rcumap_entry *entry)
-{
-	uint64_t word = entry_deadline(entry);
-
-	return deadline_us(word) == DEADLINE_DEAD ||
-	       (deadline_has_passed(word, attempt_now_us(attempt)) &&
-		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
-}
-
 int attempt_displace(struct attempt *attempt, const struct table *table, struct bucket_view *view, enum found found,
 		     const struct life *life)
 {
@@ -275,9 +277,6 @@ int attempt_displace(struct attempt *attempt, const struct table *table, struct 
 		error = arm(attempt, found == FOUND_LIVE ? view->entry : NULL, life, &remind);
 	if (error)
 		return error;
-	/* From here on no touch revives it: the key is absent, and stays so until the exchange. */
-	if (found == FOUND_EXPIRED && !attempt_claim(attempt, view->entry))
-		return 1;
 
 	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
 

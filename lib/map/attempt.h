@@ -29,7 +29,7 @@ struct attempt {
 enum found {
 	FOUND_NONE,
 	FOUND_LIVE,
-	FOUND_EXPIRED, /* its deadline has passed: the key is absent, the entry in the way */
+	FOUND_EXPIRED, /* its deadline had passed, and it was claimed: the key is absent, the entry in the way */
 };
 
 /* The life of what is stored. */
@@ -65,6 +65,7 @@ int attempt_secure_hint(struct attempt *attempt);
 
 /* The clock, coarse, once per operation. */
 uint64_t attempt_now_us(struct attempt *attempt);
+/* A writer who says that a key is absent sees to it that no touch revives it, and no clock that goes backward. */
 enum found attempt_found(struct attempt *attempt, const struct bucket_view *view);
 
 /* The life that ttl_ms, which is valid, gives from now on; 0 is not for this. */

@@ -64,15 +64,20 @@ static int try_touch(struct attempt *attempt, const struct write_touch *touch, c
 	if (!table)
 		return error;
 	bucket_scan(&view, touch->key, touch->key_size);
-	if (!view.entry)
-		return view.frozen ? 1 : -ENOENT;
+
+	enum found found = attempt_found(attempt, &view);
+
+	if (found == FOUND_NONE && view.frozen)
+		return 1;
+	if (found != FOUND_LIVE)
+		return -ENOENT;
 	if (!entry_has_deadline(view.entry))
 		return life->kind == LIFE_FINITE ? touch_copy(attempt, table, &view, life) : 0;
 
 	uint64_t word = entry_deadline(view.entry);
 
 	if (deadline_has_passed(word, attempt_now_us(attempt)))
-		return -ENOENT;
+		return 1; /* a shorter life was given meanwhile, or it was claimed */
 	return deadline_is_sealed(word) ? touch_copy(attempt, table, &view, life) :
 					  touch_in_place(attempt, view.entry, word, life);
 }
