@@ -591,7 +591,8 @@ struct rcumap_stats {
 	uint64_t entries;
 	/** Entries stored so far under an absent key; in place of another; removed by delete, delete_if, update or clear. */
 	uint64_t inserted, replaced, deleted;
-	/** Entries unlinked, awaiting their grace period; and given back so far. */
+	/** Entries unlinked, awaiting their grace period; and those whose grace period has passed so far: given back, or left
+	 * to those who hold them. */
 	uint64_t retired_pending, reclaimed;
 	/** Bytes of all memory that the map holds now: tables, entries (allocated sizes), structures. */
 	uint64_t memory_bytes;

@@ -19,6 +19,7 @@
 #ifndef RCUMAP_ENTRY_H
 #define RCUMAP_ENTRY_H
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -161,6 +162,7 @@ static inline bool entry_release(struct rcumap_entry *entry, bool *last)
 	 * E4. */
 	uint16_t holds = atomic_fetch_sub_explicit(&entry->holds, 1, memory_order_acq_rel);
 
+	assert((holds & ENTRY_HOLDS_MAX) && "an entry was released that nobody holds");
 	*last = (holds & ENTRY_HOLDS_MAX) == 1;
 	return holds == (ENTRY_ORPHAN | 1);
 }

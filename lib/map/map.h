@@ -65,6 +65,10 @@ struct reclaimer {
 	/* What is retired besides entries. */
 	_Atomic(struct table *) retired_tables;
 
+	/* Orphans that were released, linked by their first words; those that the reclaimer has taken from there. */
+	_Atomic(struct rcumap_entry *) released;
+	struct rcumap_entry *released_taken;
+
 	/* The batch that awaits its grace period; the reclaimer's own. */
 	struct log_batch batch;
 	struct slab_freer freer;
@@ -92,7 +96,8 @@ struct reclaimer {
 	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
-	_Atomic uint64_t reclaimed, reclaimed_bytes, growth_failed, grace_periods, stalls;
+	_Atomic uint64_t reclaimed, reclaimed_bytes; /* or left to those who hold it */
+	_Atomic uint64_t growth_failed, grace_periods, stalls;
 };
 
 /* What has a deadline; map/expiry.h. The log is for all, the rest the reclaimer's. */

@@ -22,6 +22,12 @@
  * fills. With more writers than processors most of those who wait for one are inside their sections, and a grace
  * period takes many turns of the scheduler; those who yield are outside. */
 #define YIELD_BLOCKS_MIN 64u
+/* Released orphans per turn. */
+#ifdef RCUMAP_DEBUG
+#define RELEASED_PER_TURN 2u
+#else
+#define RELEASED_PER_TURN 16384u
+#endif
 /* After meeting a writer who helps: when to look again. */
 #define RETRY_SOON_NS UINT64_C(1000000)
 
@@ -32,6 +38,52 @@ static void notify(struct reclaimer *reclaimer)
 	pthread_cond_broadcast(&reclaimer->changed);
 	pthread_mutex_unlock(&reclaimer->lock);
 }
+
+/* ------------------------------------------------------------------ what was held */
+
+/* The entry is the caller's alone. Who reads its version had held it. */
+static void set_link(struct rcumap_entry *entry, struct rcumap_entry *next)
+{
+	entry->version = (uintptr_t)next;
+}
+
+static struct rcumap_entry *link_of(const struct rcumap_entry *entry)
+{
+	return (struct rcumap_entry *)(uintptr_t)entry->version;
+}
+
+void reclaimer_hand_over(struct rcumap *map, struct rcumap_entry *entry)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+	struct rcumap_entry *next = atomic_load_explicit(&reclaimer->released, memory_order_relaxed);
+
+	do
+		set_link(entry, next);
+	/* [RELEASED release] publishes the link; pairs with [RELEASED acquire] in give_released(). E4. */
+	while (!atomic_compare_exchange_weak_explicit(&reclaimer->released, &next, entry, memory_order_release,
+						      memory_order_relaxed));
+	wake_signal(&reclaimer->wake);
+}
+
+/* Give back a turn's share. True: there is more. */
+static bool give_released(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	if (!reclaimer->released_taken)
+		/* [RELEASED acquire] takes the stack; pairs with [RELEASED release] in reclaimer_hand_over(). */
+		reclaimer->released_taken =
+			atomic_exchange_explicit(&reclaimer->released, NULL, memory_order_acquire);
+	for (unsigned i = 0; i < RELEASED_PER_TURN && reclaimer->released_taken; i++) {
+		struct rcumap_entry *entry = reclaimer->released_taken;
+
+		reclaimer->released_taken = link_of(entry);
+		memory_free(&map->memory, &reclaimer->freer, entry, entry_size_of(entry));
+	}
+	return reclaimer->released_taken != NULL;
+}
+
+/* ------------------------------------------------------------------ batches */
 
 /* Whose memory goes back where. */
 struct giver {
@@ -46,7 +98,8 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 	size_t size = entry_size_of(unlinked);
 
 	removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
-	memory_free(&giver->map->memory, giver->freer, unlinked, size);
+	if (entry_orphan(unlinked))
+		memory_free(&giver->map->memory, giver->freer, unlinked, size);
 	giver->given++;
 	giver->bytes += size;
 }
@@ -86,7 +139,9 @@ bool reclaimer_has_work(const struct rcumap *map)
 	/* [TABLES seq_cst] between wake_value() and wake_wait() (ground/wake.h), against retire_table() and
 	 * wake_signal(). */
 	return retire_pending(&map->retire) || atomic_load_explicit(&reclaimer->retired_tables, memory_order_seq_cst) ||
-	       slab_has_spent(&map->memory.slab);
+	       slab_has_spent(&map->memory.slab) || reclaimer->released_taken ||
+	       /* [RELEASED seq_cst] likewise, against reclaimer_hand_over() */
+	       atomic_load_explicit(&reclaimer->released, memory_order_seq_cst);
 }
 
 bool reclaimer_take(struct rcumap *map)
@@ -153,12 +208,15 @@ static bool finish_batch(struct rcumap *map)
 
 bool reclaimer_give_back(struct rcumap *map)
 {
+	while (give_released(map))
+		;
 	while (give_share(map))
 		;
 	return finish_batch(map);
 }
 
-uint64_t reclaimer_reclaim(struct rcumap *map)
+/* How long the reclaimer may sleep then. */
+static uint64_t reclaim_batch(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
@@ -184,4 +242,12 @@ uint64_t reclaimer_reclaim(struct rcumap *map)
 	else
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */
 	return WAKE_FOREVER;
+}
+
+uint64_t reclaimer_reclaim(struct rcumap *map)
+{
+	bool more = give_released(map);
+	uint64_t sleep_ns = reclaim_batch(map);
+
+	return more ? 0 : sleep_ns;
 }

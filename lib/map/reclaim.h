@@ -6,7 +6,8 @@
  * Invariants
  * C1 What is reclaimed was retired before a grace period began that has ended.
  * C2 One batch is under way at a time; later retirements wait for the next.
- * C3 A barrier is done when all that was retired before it was asked for has been reclaimed.
+ * C3 A barrier is done when all that was retired before it was asked for has been reclaimed, or left to those who
+ *    hold it (layout/entry.h, E4).
  */
 #ifndef RCUMAP_RECLAIM_H
 #define RCUMAP_RECLAIM_H
@@ -17,13 +18,17 @@
  * work. True: garbage piles up all the same, and the writer should yield when he has left his section. Lock-free. */
 bool reclaimer_help(struct rcumap *map);
 
+/* Whoever was the last to release an orphan: it is given back, with no further grace period. Any thread, with or without
+ * a section. Lock-free. */
+void reclaimer_hand_over(struct rcumap *map, struct rcumap_entry *entry);
+
 /*
  * A part of the reclaimer's turn: give back the batch whose grace period has ended, take the next. How long the
  * reclaimer may sleep then. It needs no section.
  */
 uint64_t reclaimer_reclaim(struct rcumap *map);
 
-/* Is there anything that a batch would take? */
+/* Is there anything that a batch would take, or that was handed over? */
 bool reclaimer_has_work(const struct rcumap *map);
 
 /*
