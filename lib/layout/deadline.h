@@ -13,8 +13,9 @@
  * new arm, and the old hint is void. Two arms in 1024 are the same: then a void hint passes for good and is
  * dropped later.
  *
- * A sealed word does not change any more but to DEAD: an update is about to carry it over to a new entry, and what is
- * given to this one would be lost. Who wants to touch the entry makes a copy instead.
+ * A sealed word does not change any more but to DEAD: somebody who has found the entry live is about to displace it,
+ * perhaps by one that takes the word over, and what is given to this one would be lost. Who wants to touch the entry
+ * makes a copy instead.
  */
 #ifndef RCUMAP_DEADLINE_H
 #define RCUMAP_DEADLINE_H

@@ -208,41 +208,39 @@ static void count_inserted(struct attempt *attempt, const struct table *table)
 }
 
 /*
- * Take over the word of `old`, a live entry that is about to be displaced, if its deadline is `us` at the latest: its hint
- * comes early enough for the new entry. False: it is not, or has been claimed.
+ * The word of `entry`, which was found live and is about to be displaced, stays as it is from now on: no touch between
+ * this and the exchange makes untrue that it lives. *word is without the mark. False: it has expired or been claimed.
  *
- * The word is sealed first: until the exchange that displaces `old`, its bucket has an entry with that arm, and
- * afterwards the new one; so no look at the bucket finds the hint void.
+ * And who takes over the arm does it from a word that is sealed: until the exchange that displaces `entry`, its bucket
+ * has an entry with that arm, and afterwards the new one; so no look at the bucket finds the hint void.
  */
-static bool inherit(struct rcumap_entry *old, uint64_t us, uint64_t *word)
+static bool seal(struct attempt *attempt, struct rcumap_entry *entry, uint64_t *word)
 {
 	do {
-		*word = entry_deadline(old);
-		if (deadline_us(*word) > us || deadline_us(*word) == DEADLINE_DEAD)
+		*word = entry_deadline(entry);
+		if (deadline_has_passed(*word, attempt_now_us(attempt)))
 			return false;
-	} while (!deadline_is_sealed(*word) && !entry_deadline_cas(old, *word, *word | DEADLINE_SEALED));
+	} while (!deadline_is_sealed(*word) && !entry_deadline_cas(entry, *word, *word | DEADLINE_SEALED));
 	*word &= ~DEADLINE_SEALED;
 	return true;
 }
 
-/* Give attempt->entry its deadline word. `old` is the live entry that it will displace, or NULL. *remind: a hint has been
- * secured, and is to be given after publication. 1: look again. -ENOMEM, -EFAULT. */
-static int arm(struct attempt *attempt, struct rcumap_entry *old, const struct life *life, bool *remind)
+/* Give attempt->entry its deadline word. `old`: the sealed word of the entry that it will displace, or NULL. *remind: a
+ * hint has been secured, and is to be given after publication. -ENOMEM, -EFAULT. */
+static int arm(struct attempt *attempt, const uint64_t *old, const struct life *life, bool *remind)
 {
-	uint64_t us = life->deadline_us, word;
+	const uint64_t us = life->deadline_us;
 
 	*remind = false;
 	if (!entry_has_deadline(attempt->entry))
 		return 0;
 	if (life->kind == LIFE_KEPT) {
-		if (!inherit(old, UINT64_MAX, &word))
-			return 1;
-		entry_set_deadline(attempt->entry, word);
+		entry_set_deadline(attempt->entry, *old);
 		return 0;
 	}
-	/* An overwritten key does not pile up hints. */
-	if (old && entry_has_deadline(old) && inherit(old, us, &word)) {
-		entry_set_deadline(attempt->entry, deadline_word(us, deadline_arm(word)));
+	/* The old hint comes early enough: an overwritten key does not pile up hints. */
+	if (old && deadline_us(*old) <= us) {
+		entry_set_deadline(attempt->entry, deadline_word(us, deadline_arm(*old)));
 		return 0;
 	}
 
@@ -271,10 +269,15 @@ int attempt_displace(struct attempt *attempt, const struct table *table, struct 
 		     const struct life *life)
 {
 	bool remind, has_deadline = entry_has_deadline(attempt->entry);
+	bool old_ends = found == FOUND_LIVE && entry_has_deadline(view->entry);
+	uint64_t old;
 	int error = attempt_secure(attempt);
 
-	if (!error)
-		error = arm(attempt, found == FOUND_LIVE ? view->entry : NULL, life, &remind);
+	if (error)
+		return error;
+	if (old_ends && !seal(attempt, view->entry, &old))
+		return 1;
+	error = arm(attempt, old_ends ? &old : NULL, life, &remind);
 	if (error)
 		return error;
 
@@ -319,6 +322,7 @@ int attempt_remove(struct attempt *attempt, const struct table *table, struct bu
 
 	if (error)
 		return error;
+	/* It need not be sealed: if a touch ends its life meanwhile, others find absent what is about to be so anyway. */
 	if (!bucket_remove(&attempt->map->tables, table, view)) {
 		attempt_back_off(attempt);
 		return 1;
