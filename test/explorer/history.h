@@ -10,17 +10,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HISTORY_MAX 64u
+#define HISTORY_MAX 160u
 #define KEYS_MAX 8u
 
 enum verb {
+	/* These store a value. */
 	VERB_PUT,
 	VERB_ADD,
 	VERB_REPLACE,
 	VERB_COMPARE_AND_SWAP,
+	VERB_UPDATE,
+	/* These have a key, too. */
+	VERB_UPDATE_REMOVE,
 	VERB_DELETE,
 	VERB_DELETE_IF,
 	VERB_FIND,
+	VERB_TTL,
+	VERB_TOUCH,
 	VERB_CLEAR,
 	/* Not calls on a key: the subject's own. */
 	VERB_GROW,
@@ -28,25 +34,36 @@ enum verb {
 	VERB_BEGIN_GROW,
 	VERB_BEGIN_SHRINK,
 	VERB_RECLAIM,
-	/* In scripts only: one of the verbs above, on one of the first keys; grow or shrink. */
+	VERB_EXPIRE,
+	VERB_TICK, /* an hour passes */
+	/* In scripts only: one of the verbs above, on one of the first keys, without or with a life; grow or shrink. */
 	VERB_ANY,
+	VERB_ANY_LIFE,
 	VERB_RESIZE,
 	VERBS,
 };
 
 #define NEVER UINT64_MAX
 
+/* A life in hours; the hour of a deadline. */
+#define ENDLESS UINT32_MAX
+/* What the function of an update saw before it was called. */
+#define UNSEEN UINT32_MAX
+
 struct event {
 	enum verb verb;
 	unsigned thread;
 	unsigned key;
-	unsigned value; /* stored by a put, add, replace, compare_and_swap */
+	unsigned value;	   /* stored by a put, add, replace, compare_and_swap, update */
+	unsigned life;	   /* given to what is stored or touched; ENDLESS with an update: as it was */
 	unsigned expected; /* the value whose version a compare_and_swap or delete_if expects */
 	/* The outcome. */
 	int rc;
-	unsigned found; /* by find: the value, 0 if absent */
+	unsigned found;	  /* by find: the value, 0 if absent; by the function of an update, when it was called last */
+	unsigned left;	  /* the life that ttl found */
 	uint64_t version; /* of the entry stored or found */
-	uint64_t begin, end; /* end: NEVER while the call has not returned */
+	uint64_t begin, end;	       /* end: NEVER while the call has not returned */
+	unsigned hour_begin, hour_end; /* hour_end: by now, while it has not returned */
 };
 
 struct history {
@@ -58,6 +75,8 @@ const char *verb_name(enum verb verb);
 /* Is it a call on one key? */
 bool verb_has_key(enum verb verb);
 bool verb_stores(enum verb verb);
+/* Can it say how long the entry lives? */
+bool verb_has_life(enum verb verb);
 
 /* A comment line for each event. */
 void history_print(const struct history *history);

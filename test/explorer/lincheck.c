@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lincheck.h"
 
+#include "report.h"
+
 #include <errno.h>
 #include <string.h>
 
+#define EVENTS_MAX 64u
+
 /* The events of one key, and the search among them. */
 struct search {
-	const struct event *event[HISTORY_MAX];
+	const struct event *event[EVENTS_MAX];
 	unsigned count;
 	struct seen {
 		uint64_t done;
-		unsigned value;
+		struct lincheck_state state;
 	} seen[1 << 8]; /* configurations that lead nowhere */
 };
 
@@ -19,15 +23,28 @@ static bool overlaps(const struct event *a, const struct event *b)
 	return a->begin < b->end && b->begin < a->end;
 }
 
-static bool overlapped_by_store(const struct search *search, const struct event *clear)
+/* Does it put an entry in the place of another, so that a clear may miss both? A touch does, if it copies the entry. */
+static bool renews(enum verb verb)
+{
+	return verb_stores(verb) || verb == VERB_TOUCH;
+}
+
+static bool renewed_during(const struct search *search, const struct event *clear)
 {
 	for (unsigned i = 0; i < search->count; i++)
-		if (verb_stores(search->event[i]->verb) && overlaps(search->event[i], clear))
+		if (renews(search->event[i]->verb) && overlaps(search->event[i], clear))
 			return true;
 	return false;
 }
 
-/* What concerns a key. A clear is there once for itself, and once for each store that overlaps it. */
+static void add_event(struct search *search, const struct event *event)
+{
+	if (search->count == EVENTS_MAX)
+		report_failure("more than %u calls on one key", EVENTS_MAX);
+	search->event[search->count++] = event;
+}
+
+/* What concerns a key. A clear is there once for itself, and once for each call that overlaps it and renews the key. */
 static void collect_events(struct search *search, const struct history *history, unsigned key)
 {
 	search->count = 0;
@@ -37,88 +54,205 @@ static void collect_events(struct search *search, const struct history *history,
 
 		if (event->verb != VERB_CLEAR && !of_key)
 			continue;
-		search->event[search->count++] = event;
+		add_event(search, event);
 		for (unsigned j = 0; event->verb == VERB_CLEAR && j < history->count; j++)
-			if (verb_stores(history->event[j].verb) && history->event[j].key == key &&
-			    overlaps(&history->event[j], event) && search->count < HISTORY_MAX)
-				search->event[search->count++] = event;
+			if (renews(history->event[j].verb) && history->event[j].key == key &&
+			    overlaps(&history->event[j], event))
+				add_event(search, event);
 	}
 }
 
-/* What a call may leave behind if it takes effect on `value` now. */
-struct effect {
-	unsigned count; /* 0: its result contradicts */
-	unsigned value[2];
-};
+/* ---- the sequential map. What a result says about the deadline narrows it down. */
 
-static const struct effect contradiction;
+static const struct lincheck_state gone = { 0, 0, 0 };
 
-static struct effect becomes(unsigned value)
+/* The deadline is ahead, at one moment of the call. */
+static bool present(const struct event *event, struct lincheck_state *state)
 {
-	return (struct effect){ .count = 1, .value = { value } };
+	if (state->soonest <= event->hour_begin)
+		state->soonest = event->hour_begin + 1;
+	return state->value != 0 && state->soonest <= state->latest;
 }
 
-/* A result that the value's state must explain: rc as the sequential map would return it. */
-static struct effect expect(const struct event *event, int rc, unsigned value)
+/* It has passed, if there is a value. To say so changes nothing: another call may have been quicker with the clock. */
+static bool absent(const struct event *event, struct lincheck_state *state)
 {
-	return event->end == NEVER || event->rc == rc ? becomes(value) : contradiction;
+	if (state->value == 0)
+		return true;
+	if (state->latest > event->hour_end)
+		state->latest = event->hour_end;
+	return state->soonest <= state->latest;
 }
 
-static struct effect apply(const struct search *search, const struct event *event, unsigned value)
+static bool present_with(const struct event *event, struct lincheck_state *state, unsigned value)
 {
-	if (event->end != NEVER && event->rc == -ENOMEM && event->verb != VERB_CLEAR)
-		return becomes(value);
+	return state->value == value && present(event, state);
+}
+
+static bool present_without(const struct event *event, struct lincheck_state *state, unsigned value)
+{
+	return state->value != value && present(event, state);
+}
+
+static bool was(const struct event *event, struct lincheck_state *state, unsigned value)
+{
+	return value == 0 ? absent(event, state) : present_with(event, state, value);
+}
+
+/* A life of some hours from a moment of the call on. Nothing lives for none. */
+static bool live(const struct event *event, struct lincheck_state *state)
+{
+	state->soonest = state->latest = ENDLESS;
+	if (event->life == 0) {
+		*state = gone;
+	} else if (event->life != ENDLESS) {
+		state->soonest = event->hour_begin + event->life;
+		state->latest = event->hour_end + event->life;
+	}
+	return true;
+}
+
+static bool store(const struct event *event, struct lincheck_state *state)
+{
+	state->value = event->value;
+	return live(event, state);
+}
+
+static bool update(const struct event *event, struct lincheck_state *state)
+{
+	if (event->found == UNSEEN || !was(event, state, event->found))
+		return false;
+	if (event->found == 0 && (event->verb == VERB_UPDATE_REMOVE || event->life == 0))
+		return true;
+	if (event->verb == VERB_UPDATE_REMOVE)
+		return *state = gone, true;
+	if (event->life != ENDLESS || event->found == 0)
+		return store(event, state);
+	state->value = event->value;
+	return true;
+}
+
+static bool left(const struct event *event, struct lincheck_state *state)
+{
+	if (event->left == ENDLESS)
+		return present(event, state) && state->latest == ENDLESS;
+	if (!present(event, state) || state->latest == ENDLESS || event->left == 0)
+		return false;
+	if (state->soonest < event->hour_begin + event->left)
+		state->soonest = event->hour_begin + event->left;
+	if (state->latest > event->hour_end + event->left)
+		state->latest = event->hour_end + event->left;
+	return state->soonest <= state->latest;
+}
+
+static bool succeed(const struct event *event, struct lincheck_state *state)
+{
 	switch (event->verb) {
 	case VERB_PUT:
-		return expect(event, 0, event->value);
+		return store(event, state);
 	case VERB_ADD:
-		return value == 0 ? expect(event, 0, event->value) : expect(event, -EEXIST, value);
+		return absent(event, state) && (event->life == 0 || store(event, state));
 	case VERB_REPLACE:
-		return value != 0 ? expect(event, 0, event->value) : expect(event, -ENOENT, 0);
+		return present(event, state) && store(event, state);
 	case VERB_COMPARE_AND_SWAP:
-		if (value == 0)
-			return expect(event, -ENOENT, 0);
-		return value == event->expected ? expect(event, 0, event->value) : expect(event, -ESTALE, value);
+		return present_with(event, state, event->expected) && store(event, state);
+	case VERB_UPDATE:
+	case VERB_UPDATE_REMOVE:
+		return update(event, state);
 	case VERB_DELETE:
-		return value != 0 ? expect(event, 0, 0) : expect(event, -ENOENT, 0);
+		return present(event, state) && (*state = gone, true);
 	case VERB_DELETE_IF:
-		if (value == 0)
-			return expect(event, -ENOENT, 0);
-		return value == event->expected ? expect(event, 0, 0) : expect(event, -ESTALE, value);
-	case VERB_FIND:
-		return event->end == NEVER || event->found == value ? becomes(value) : contradiction;
+		return present_with(event, state, event->expected) && (*state = gone, true);
+	case VERB_TOUCH:
+		return present(event, state) && live(event, state);
 	case VERB_CLEAR:
-		if (event->rc == -ENOMEM || overlapped_by_store(search, event))
-			return (struct effect){ .count = 2, .value = { 0, value } };
-		return becomes(0);
+		*state = gone;
+		return true;
 	default:
-		return becomes(value);
+		return true;
 	}
+}
+
+static bool fail(const struct event *event, struct lincheck_state *state)
+{
+	const bool conditional = event->verb == VERB_COMPARE_AND_SWAP || event->verb == VERB_DELETE_IF;
+
+	switch (event->rc) {
+	case -ENOMEM:
+		return true;
+	case -EEXIST:
+		return event->verb == VERB_ADD && present(event, state);
+	case -ESTALE:
+		return conditional && present_without(event, state, event->expected);
+	case -ENOENT:
+		return event->verb != VERB_PUT && event->verb != VERB_ADD && event->verb != VERB_UPDATE &&
+		       event->verb != VERB_UPDATE_REMOVE && absent(event, state);
+	default:
+		return false;
+	}
+}
+
+bool lincheck_apply(const struct event *event, struct lincheck_state *state)
+{
+	if (!verb_has_key(event->verb) && event->verb != VERB_CLEAR)
+		return true;
+	if (event->end == NEVER || event->verb == VERB_CLEAR)
+		return succeed(event, state); /* if it took effect, it was this */
+	if (event->verb == VERB_FIND)
+		return was(event, state, event->found);
+	if (event->rc != 0)
+		return fail(event, state);
+	return event->verb == VERB_TTL ? left(event, state) : succeed(event, state);
+}
+
+/* ---- the search */
+
+static bool same(const struct lincheck_state *a, const struct lincheck_state *b)
+{
+	return a->value == b->value && a->soonest == b->soonest && a->latest == b->latest;
 }
 
 /* Whether we were here before; we are now. */
-static bool known_dead_end(struct search *search, uint64_t done, unsigned value)
+static bool known_dead_end(struct search *search, uint64_t done, const struct lincheck_state *state)
 {
 	const unsigned size = sizeof search->seen / sizeof search->seen[0];
-	uint64_t h = (done * 31 + value) * UINT64_C(0x9e3779b97f4a7c15) >> 56;
+	uint64_t h = (done * 31 + state->value) * UINT64_C(0x9e3779b97f4a7c15) >> 56;
 
 	if (done == 0)
 		return false; /* the start; and how a free place looks */
 	for (unsigned i = 0; i < 16; i++) {
 		struct seen *seen = &search->seen[(h + i) % size];
 
-		if (seen->done == done && seen->value == value)
+		if (seen->done == done && same(&seen->state, state))
 			return true;
 		if (seen->done == 0) {
-			*seen = (struct seen){ done, value };
+			*seen = (struct seen){ done, *state };
 			return false;
 		}
 	}
 	return false; /* no place left: then it is searched once more */
 }
 
+static bool possible(struct search *search, uint64_t done, const struct lincheck_state *state);
+
+/* Can event i come first, and the others in some order? A put for 0 hours may find nothing to put an end to. */
+static bool possible_after(struct search *search, uint64_t done, const struct lincheck_state *state, unsigned i)
+{
+	const struct event *event = search->event[i];
+	struct lincheck_state after = *state;
+
+	done |= UINT64_C(1) << i;
+	if (lincheck_apply(event, &after) && possible(search, done, &after))
+		return true;
+	after = *state;
+	if (event->verb == VERB_PUT && event->life == 0)
+		return absent(event, &after) && possible(search, done, &after);
+	return event->verb == VERB_CLEAR && (event->rc == -ENOMEM || renewed_during(search, event)) &&
+	       possible(search, done, state);
+}
+
 /* Can the calls not in `done` be ordered from here? */
-static bool possible(struct search *search, uint64_t done, unsigned value)
+static bool possible(struct search *search, uint64_t done, const struct lincheck_state *state)
 {
 	uint64_t first_end = NEVER;
 	bool all_returned_done = true;
@@ -131,32 +265,24 @@ static bool possible(struct search *search, uint64_t done, unsigned value)
 		}
 	if (all_returned_done)
 		return true; /* the others took no effect */
-	if (known_dead_end(search, done, value))
+	if (known_dead_end(search, done, state))
 		return false;
-	for (unsigned i = 0; i < search->count; i++) {
-		const struct event *event = search->event[i];
-
+	for (unsigned i = 0; i < search->count; i++)
 		/* Not before a call that had returned when this one began. */
-		if ((done >> i & 1) != 0 || event->begin > first_end)
-			continue;
-
-		struct effect effect = apply(search, event, value);
-
-		for (unsigned e = 0; e < effect.count; e++)
-			if (possible(search, done | UINT64_C(1) << i, effect.value[e]))
-				return true;
-	}
+		if ((done >> i & 1) == 0 && search->event[i]->begin <= first_end &&
+		    possible_after(search, done, state, i))
+			return true;
 	return false;
 }
 
-bool lincheck(const struct history *history, const unsigned initial[KEYS_MAX], unsigned *key)
+bool lincheck(const struct history *history, const struct lincheck_state initial[KEYS_MAX], unsigned *key)
 {
 	static struct search search;
 
 	for (*key = 0; *key < KEYS_MAX; (*key)++) {
 		collect_events(&search, history, *key);
 		memset(search.seen, 0, sizeof search.seen);
-		if (!possible(&search, 0, initial[*key]))
+		if (!possible(&search, 0, &initial[*key]))
 			return false;
 	}
 	return true;
@@ -167,9 +293,14 @@ bool lincheck(const struct history *history, const unsigned initial[KEYS_MAX], u
 static bool linearizable(const struct event *events, unsigned count, unsigned initial)
 {
 	struct history history = { .count = count };
-	unsigned key, initials[KEYS_MAX] = { initial };
+	struct lincheck_state initials[KEYS_MAX] = { { initial, ENDLESS, ENDLESS } };
+	unsigned key;
 
-	memcpy(history.event, events, count * sizeof events[0]);
+	for (unsigned i = 0; i < count; i++) {
+		history.event[i] = events[i];
+		if (events[i].hour_begin == 0)
+			history.event[i].life = ENDLESS; /* time does not matter */
+	}
 	return lincheck(&history, initials, &key);
 }
 
@@ -216,10 +347,59 @@ bool lincheck_selftest(void)
 		{ .verb = VERB_CLEAR, .begin = 1, .end = 2 },
 		{ .verb = VERB_FIND, .found = 1, .begin = 3, .end = 4 },
 	};
+	const struct event stored_for_1 = { .value = 1, .life = 1, .end = 1, .hour_begin = 1, .hour_end = 1 };
+	const struct event overdue[] = {
+		stored_for_1,
+		{ .verb = VERB_FIND, .found = 1, .begin = 2, .end = 3, .hour_begin = 2, .hour_end = 2 },
+	};
+	const struct event gone_early[] = {
+		stored_for_1,
+		{ .verb = VERB_FIND, .begin = 2, .end = 3, .hour_begin = 1, .hour_end = 1 },
+	};
+	const struct event touch_lost[] = {
+		stored_for_1,
+		{ .verb = VERB_TOUCH, .life = 2, .begin = 2, .end = 3, .hour_begin = 1, .hour_end = 1 },
+		{ .verb = VERB_FIND, .begin = 4, .end = 5, .hour_begin = 2, .hour_end = 2 },
+	};
+	const struct event touched_in_time[] = {
+		stored_for_1,
+		{ .verb = VERB_TOUCH, .life = 2, .begin = 2, .end = 7, .hour_begin = 1, .hour_end = 2 },
+		{ .verb = VERB_FIND, .begin = 4, .end = 5, .hour_begin = 2, .hour_end = 2 },
+		{ .verb = VERB_TTL, .left = 1, .begin = 8, .end = 9, .hour_begin = 2, .hour_end = 2 },
+		{ .verb = VERB_FIND, .begin = 10, .end = 11, .hour_begin = 4, .hour_end = 4 },
+	};
+	const struct event touched_late[] = {
+		stored_for_1,
+		{ .verb = VERB_FIND, .begin = 4, .end = 5, .hour_begin = 2, .hour_end = 2 },
+		{ .verb = VERB_TOUCH, .life = 2, .begin = 6, .end = 7, .hour_begin = 2, .hour_end = 2 },
+	};
+	const struct event deadline_known[] = {
+		{ .value = 1, .life = 1, .end = 1, .hour_begin = 1, .hour_end = 2 },
+		{ .verb = VERB_FIND, .found = 1, .begin = 2, .end = 3, .hour_begin = 2, .hour_end = 2 },
+		{ .verb = VERB_TTL, .left = 2, .begin = 4, .end = 5, .hour_begin = 2, .hour_end = 2 },
+	};
+	const struct event update_keeps[] = {
+		stored_for_1,
+		{ .verb = VERB_UPDATE,
+		  .value = 2,
+		  .life = ENDLESS,
+		  .found = 1,
+		  .begin = 2,
+		  .end = 3,
+		  .hour_begin = 1,
+		  .hour_end = 1 },
+		{ .verb = VERB_FIND, .found = 2, .begin = 4, .end = 5, .hour_begin = 2, .hour_end = 2 },
+	};
+	const struct event update_missed[] = {
+		{ .verb = VERB_UPDATE, .value = 2, .found = 1, .begin = 1, .end = 4 },
+		{ .verb = VERB_UPDATE, .value = 3, .found = 1, .begin = 2, .end = 3 },
+	};
 
 #define CHECK(events, initial) linearizable(events, sizeof events / sizeof events[0], initial)
 	return !CHECK(found_before_stored, 0) && CHECK(found_while_stored, 0) && !CHECK(forgotten, 0) &&
 	       !CHECK(added_twice, 0) && !CHECK(deleted_twice, 1) && CHECK(pending_seen, 1) &&
-	       !CHECK(pending_unseen, 1) && CHECK(swapped, 1) && !CHECK(spared, 1);
+	       !CHECK(pending_unseen, 1) && CHECK(swapped, 1) && !CHECK(spared, 1) && !CHECK(overdue, 0) &&
+	       !CHECK(gone_early, 0) && !CHECK(touch_lost, 0) && CHECK(touched_in_time, 0) && !CHECK(touched_late, 0) &&
+	       !CHECK(deadline_known, 0) && !CHECK(update_keeps, 0) && !CHECK(update_missed, 1);
 #undef CHECK
 }

@@ -3,6 +3,7 @@
 
 #include "arena.h"
 #include "draw.h"
+#include "hour.h"
 #include "lincheck.h"
 #include "report.h"
 #include "strategy.h"
@@ -10,7 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define CALLS_MAX 16u
+#define CALLS_MAX 48u
+/* More than any scenario says that something lives. */
+#define HOURS_MAX 12u
 #define VALUES_MAX (HISTORY_MAX + 1)
 
 static const struct scenario *scenario;
@@ -18,10 +21,11 @@ static struct draw choices; /* of the run */
 static struct event before[CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
 static struct event resolved_script[SCHEDULE_THREADS_MAX][CALLS_MAX]; /* of the run */
 static unsigned before_count, script_count[SCHEDULE_THREADS_MAX], thread_count;
+static bool timed; /* something in it has a deadline */
 
 /* Of the run that is under way. */
 static struct history history;
-static unsigned initial[KEYS_MAX];
+static struct lincheck_state initial[KEYS_MAX];
 static uint64_t version_of[VALUES_MAX]; /* of each value, once known */
 static unsigned value_count;
 static unsigned last_seen[SCHEDULE_THREADS_MAX][KEYS_MAX]; /* the value each thread saw last */
@@ -29,8 +33,11 @@ static unsigned last_seen[SCHEDULE_THREADS_MAX][KEYS_MAX]; /* the value each thr
 static void print_history(void)
 {
 	for (unsigned k = 0; k < KEYS_MAX; k++)
-		if (initial[k] != 0)
-			report_print("  before: key %c has value %u", 'a' + (int)k, initial[k]);
+		if (initial[k].value != 0 && initial[k].latest != ENDLESS)
+			report_print("  before: key %c has value %u until hour %u", 'a' + (int)k, initial[k].value,
+				     initial[k].latest);
+		else if (initial[k].value != 0)
+			report_print("  before: key %c has value %u", 'a' + (int)k, initial[k].value);
 	history_print(&history);
 }
 
@@ -40,14 +47,23 @@ static void begin_thread(unsigned thread)
 	scenario->subject->begin_thread();
 }
 
+static void note_lives(const struct event calls[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		timed |= calls[i].verb == VERB_ANY_LIFE || calls[i].life != ENDLESS;
+}
+
 void run_prepare(const struct scenario *of)
 {
 	scenario = of;
 	before_count = scenario_parse(of->before, before, 0, CALLS_MAX);
+	timed = false;
+	note_lives(before, before_count);
 	thread_count = 0;
 	while (thread_count < SCHEDULE_THREADS_MAX && of->thread[thread_count] != NULL) {
 		script_count[thread_count] =
 			scenario_parse(of->thread[thread_count], script[thread_count], 0, CALLS_MAX);
+		note_lives(script[thread_count], script_count[thread_count]);
 		thread_count++;
 	}
 	report_on_failure(print_history);
@@ -78,7 +94,7 @@ static void note_version(unsigned value, uint64_t version)
 
 static void note_outcome(const struct event *event)
 {
-	if (event->rc == 0 && verb_stores(event->verb))
+	if (event->rc == 0 && verb_stores(event->verb) && event->life != 0)
 		note_version(event->value, event->version);
 	if (event->verb == VERB_FIND && event->found != 0) {
 		if (event->found > value_count)
@@ -96,7 +112,14 @@ static void collect(void)
 	schedule_unmask();
 }
 
-/* What `any` and `resize` stand for in this run. */
+static const enum verb any[] = { VERB_PUT,    VERB_ADD,	      VERB_REPLACE, VERB_COMPARE_AND_SWAP,
+				 VERB_DELETE, VERB_DELETE_IF, VERB_FIND };
+static const enum verb any_life[] = { VERB_PUT,	      VERB_ADD,	   VERB_REPLACE,       VERB_COMPARE_AND_SWAP,
+				      VERB_UPDATE,    VERB_UPDATE, VERB_UPDATE_REMOVE, VERB_DELETE,
+				      VERB_DELETE_IF, VERB_FIND,   VERB_TTL,	       VERB_TOUCH,
+				      VERB_TOUCH,     VERB_TOUCH };
+
+/* What `any`, `any_life` and `resize` stand for in this run. */
 static struct event resolved(const struct event *call)
 {
 	struct event event = *call;
@@ -104,8 +127,15 @@ static struct event resolved(const struct event *call)
 	if (call->verb == VERB_RESIZE)
 		event.verb = draw_below(&choices, 2) == 0 ? VERB_GROW : VERB_SHRINK;
 	if (call->verb == VERB_ANY) {
-		event.verb = (enum verb)draw_below(&choices, VERB_FIND + 1);
+		event.verb = any[draw_below(&choices, sizeof any / sizeof any[0])];
 		event.key = (unsigned)draw_below(&choices, 3);
+	}
+	if (call->verb == VERB_ANY_LIFE) {
+		event.verb = any_life[draw_below(&choices, sizeof any_life / sizeof any_life[0])];
+		event.key = (unsigned)draw_below(&choices, 2);
+		event.life = (unsigned)draw_below(&choices, 4);
+		if (event.life == 0 && draw_below(&choices, 4) != 0)
+			event.life = ENDLESS;
 	}
 	return event;
 }
@@ -121,11 +151,17 @@ static struct event *perform(const struct event *call, unsigned thread)
 		event->value = ++value_count;
 	event->begin = schedule_time();
 	event->end = NEVER;
+	event->hour_begin = event->hour_end = hour_now();
+	event->found = UNSEEN;
 	collect();
 	if (call->verb == VERB_COMPARE_AND_SWAP || call->verb == VERB_DELETE_IF)
 		event->expected = last_seen[thread][call->key];
 	report_step("thread %u begins %s", thread, verb_name(call->verb));
-	scenario->subject->apply(event, version_of[event->expected]);
+	if (event->verb == VERB_TICK)
+		hour_pass();
+	else
+		scenario->subject->apply(event, version_of[event->expected]);
+	event->hour_end = hour_now();
 	event->end = schedule_time();
 	report_step("thread %u returns from %s: %d", thread, verb_name(call->verb), event->rc);
 	note_outcome(event);
@@ -138,7 +174,7 @@ static void thread_body(unsigned thread)
 	for (unsigned i = 0; i < script_count[thread]; i++) {
 		struct event *event = perform(&resolved_script[thread][i], thread);
 
-		if (event->rc == 0 && verb_stores(event->verb))
+		if (event->rc == 0 && verb_stores(event->verb) && event->life != 0)
 			last_seen[thread][event->key] = event->value;
 		else if (event->verb == VERB_FIND && event->found != 0)
 			last_seen[thread][event->key] = event->found;
@@ -152,13 +188,14 @@ static void do_before(void)
 
 		if (event->rc != 0)
 			report_failure("%s failed before the threads began", verb_name(event->verb));
-		if (verb_stores(event->verb))
-			initial[event->key] = event->value;
-		else if (event->verb == VERB_DELETE)
-			initial[event->key] = 0;
+		for (unsigned k = 0; k < KEYS_MAX; k++)
+			if ((event->verb == VERB_CLEAR || event->key == k) && !lincheck_apply(event, &initial[k]))
+				report_failure("%s of %c, before the threads began, did something else",
+					       verb_name(event->verb), 'a' + (int)k);
 	}
 	for (unsigned t = 0; t < thread_count; t++)
-		memcpy(last_seen[t], initial, sizeof initial);
+		for (unsigned k = 0; k < KEYS_MAX; k++)
+			last_seen[t][k] = initial[k].value;
 	history.count = 0;
 }
 
@@ -173,6 +210,9 @@ static void check_linearizable(void)
 {
 	unsigned key;
 
+	for (unsigned i = 0; i < history.count; i++)
+		if (history.event[i].end == NEVER)
+			history.event[i].hour_end = hour_now();
 	if (!lincheck(&history, initial, &key))
 		report_failure("the calls on key %c are not linearizable", 'a' + (int)key);
 }
@@ -190,8 +230,28 @@ static void check_parked(void)
 	schedule_unpark();
 }
 
+/* Hours pass until nothing is left that has a deadline: what lives on is found, what does not is removed. */
+static void check_hours(void)
+{
+	const struct subject *subject = scenario->subject;
+	unsigned value[KEYS_MAX];
+
+	for (unsigned hours = 0;; hours++) {
+		bool left = subject->expire();
+
+		find_all(value);
+		subject->check(value, true);
+		if (!left)
+			break;
+		if (hours == HOURS_MAX)
+			report_failure("after %u hours there is still something that will expire, or a hint", hours);
+		hour_pass();
+	}
+}
+
 static void reset(void)
 {
+	hour_reset();
 	memset(&history, 0, sizeof history);
 	memset(initial, 0, sizeof initial);
 	memset(version_of, 0, sizeof version_of);
@@ -220,6 +280,10 @@ static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing
 	find_all(value);
 	check_linearizable();
 	scenario->subject->check(value, true);
+	if (timed) {
+		check_hours();
+		check_linearizable();
+	}
 	scenario->subject->destroy();
 	if (arena_live_blocks() != 0)
 		report_failure("%u blocks were never given back: %s", arena_live_blocks(), arena_first_live());

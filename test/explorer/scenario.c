@@ -11,6 +11,10 @@
 #define RECLAIMS SCENARIO_RECLAIMS
 #define PLANTED SCENARIO_PLANTED
 
+/* More than HINTS_SLACK of lib/map/expiry.c. */
+#define VOID_HINTS "put h 9; delete h; put h 9; delete h; put h 9; delete h; put h 9; delete h; put h 9; delete h; "
+#define MANY_VOID_HINTS VOID_HINTS VOID_HINTS VOID_HINTS VOID_HINTS
+
 /* clang-format off */
 const struct scenario scenarios[] = {
 	/* ---- two writers, one bucket */
@@ -80,7 +84,66 @@ const struct scenario scenarios[] = {
 	{ "pair-clear-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "clear; find a; find b", "shrink" } },
 	{ "pair-shrink-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "shrink", "shrink; put a" } },
 
+	/* ---- lives: stores, touches, updates against the clock and the expiry */
+	{ "life-put-expire", PLAIN, &subject_map, 1, "", { "put a 1; find a", "tick; expire; find a", "put a 2; find a" } },
+	{ "life-expired-put", PLAIN, &subject_map, 1, "put a 1; expire; tick", { "put a; find a", "expire; find a", "find a; put a 1" } },
+	{ "life-add-expired", PLAIN, &subject_map, 1, "put a 1; expire; tick", { "add a 1; find a", "add a; find a", "expire; find a" } },
+	{ "life-add-touch", PLAIN, &subject_map, 1, "put a 1", { "add a 1; find a", "touch a 3", "tick; find a" } },
+	{ "life-touch-expire", PLAIN, &subject_map, 1, "put a 1; expire", { "touch a 3; find a", "tick; expire; find a" } },
+	{ "life-touch-tick-expire", PLAIN, &subject_map, 1, "put a 1; expire", { "touch a 2; ttl a", "tick", "expire; find a" } },
+	{ "life-touch-touch", PLAIN, &subject_map, 1, "put a 2", { "touch a 1; ttl a", "touch a 3; ttl a", "tick; expire; find a" } },
+	{ "life-touch-put", PLAIN, &subject_map, 1, "put a 3", { "touch a 1", "put a 4; find a", "expire; find a" } },
+	{ "life-touch-cas", PLAIN, &subject_map, 1, "put a 2; expire", { "touch a 1; ttl a", "cas a 2; cas a", "tick; expire; tick; expire" } },
+	{ "life-touch-update", PLAIN, &subject_map, 1, "put a 1", { "update a; ttl a", "touch a 3; ttl a", "tick; expire; find a" } },
+	{ "life-touch-update-late", PLAIN, &subject_map, 1, "put a 3", { "update a; ttl a", "touch a 1; ttl a", "expire; tick; find a" } },
+	{ "life-update-expire", PLAIN, &subject_map, 1, "put a 1; expire", { "update a; find a", "tick; expire", "update a 2; find a" } },
+	{ "life-update-update", PLAIN, &subject_map, 1, "put a 2", { "update a; update a 1", "update a 3; find a", "update_remove a; ttl a" } },
+	{ "life-update-insert", PLAIN, &subject_map, 1, "", { "update a 1; find a", "update a; ttl a", "update_remove a; tick; expire" } },
+	{ "life-remove-expire", PLAIN, &subject_map, 1, "put a 1; put b", { "delete_if a; cas b 1", "cas a 2; find a", "tick; expire; find b" } },
+	{ "life-delete-put", PLAIN, &subject_map, 1, "put a 1; expire", { "delete a; put a 2", "tick; expire; find a", "touch a 2; put b 1" } },
+	{ "life-given", PLAIN, &subject_map, 1, "put a; put b", { "touch a 1; find a", "put a; delete b", "touch b 2; update a; ttl b" } },
+	{ "life-given-twice", PLAIN, &subject_map, 1, "put a", { "touch a 1; ttl a", "touch a 2; ttl a", "tick; expire; find a" } },
+	{ "life-given-delete-if", PLAIN, &subject_map, 1, "put a", { "touch a 1; cas a", "delete_if a; add a 1", "expire; find a; ttl a" } },
+	{ "life-never", PLAIN, &subject_map, 1, "put a 1", { "touch a; touch a 2; ttl a", "tick; expire; find a", "ttl a; touch a 1" } },
+	{ "life-none", PLAIN, &subject_map, 1, "put a 2; put b", { "put a 0; add a 1", "touch a 0; cas b 0; find b", "update a 0; find a" } },
+	{ "life-same-hash", PLAIN, &subject_map, MAP_SAME_HASH | 1, "put a 1; put b 2; expire", { "touch a 2; find b", "touch b 1; delete a", "tick; expire; find b" } },
+	{ "life-same-hash-put", PLAIN, &subject_map, MAP_SAME_HASH | 1, "put a 1; put b 1; expire; tick", { "put a 1; find b", "add b 1; ttl a", "expire; find a; find b" } },
+	{ "life-overflow", PLAIN, &subject_map, 1, "put a 1; put b 1; put c 1; expire", { "touch b 2; put d 1", "touch c; find a", "tick; expire; find c" } },
+	{ "life-clear", PLAIN, &subject_map, 1, "put a 1; put b; put c 2", { "clear", "touch b 2; put a 2", "expire; tick; expire; find a" } },
+	{ "life-compact", PLAIN, &subject_map, 1, "put a 2; " MANY_VOID_HINTS, { "touch a 1; touch a 3", "put b 9; delete b; put b 2", "expire; expire; find a" } },
+	{ "life-compact-tick", PLAIN, &subject_map, 1, "put a 2; expire; " MANY_VOID_HINTS, { "put a 3; touch a 1", "tick", "expire; find a; expire" } },
+	{ "life-reclaimer", RECLAIMS, &subject_map, 1, "put a 1; put b", { "touch b 1; put a 2; touch b", "tick; find a; find b", "expire; reclaim; expire; reclaim" } },
+	{ "life-reclaimer-find", RECLAIMS, &subject_map, 1, "put a 1; put b 1; expire", { "find a; find b; put a 1", "touch b 2; ttl b", "tick; expire; reclaim" } },
+	{ "life-grow", PLAIN, &subject_map, 1, "put a 1; put b 1; put c; expire; tick", { "expire; find a", "grow", "put a 1; find b" } },
+	{ "life-shrink", PLAIN, &subject_map, 2, "put a 1; put b 1; put c; expire; tick", { "expire; find a", "shrink", "put a 1; find b" } },
+	{ "life-touch-grow", PLAIN, &subject_map, 1, "put a 1; put b 2; expire", { "touch a 2; touch b 1; ttl a", "grow", "tick; expire; find a" } },
+	{ "life-touch-shrink", PLAIN, &subject_map, 2, "put a 1; put b 2; expire", { "touch a 2; touch b 1; ttl a", "shrink", "tick; expire; find a" } },
+	{ "life-put-grow", PLAIN, &subject_map, 1, "put a 2; put b", { "put a 3; touch b 1", "grow; touch a 1", "expire; tick; expire; find a" } },
+	{ "life-given-grow", PLAIN, &subject_map, 1, "put a; put b", { "touch a 1; touch a 2", "grow; touch b 1", "expire; tick; expire; find a" } },
+	{ "life-given-shrink", PLAIN, &subject_map, 2, "put a; put b", { "touch a 1; touch a 2", "shrink; touch b 1", "expire; tick; expire; find a" } },
+	{ "life-new-tags", PLAIN, &subject_map, 1, "grow; grow; grow; grow; put a 1; put b 1; put c; expire", { "begin_grow; touch a 2; put b 1", "tick; expire; find c", "touch c 1; find a" } },
+
+	/* ---- the same, two threads */
+	{ "pair-touch-expire", PLAIN, &subject_map, 1, "put a 1; expire", { "touch a 2; find a", "tick; expire" } },
+	{ "pair-touch-put", PLAIN, &subject_map, 1, "put a 3", { "put a 4", "touch a 1; expire" } },
+	{ "pair-touch-delete", PLAIN, &subject_map, 1, "put a 2", { "touch a 1; find a", "tick; delete a" } },
+	{ "pair-touch-cas", PLAIN, &subject_map, 1, "put a 2", { "touch a 1; find a", "tick; cas a 2" } },
+	{ "pair-touch-update", PLAIN, &subject_map, 1, "put a 1", { "update a", "touch a 3; ttl a" } },
+	{ "pair-touch-add", PLAIN, &subject_map, 1, "put a 1", { "touch a 3", "tick; add a 1" } },
+	{ "pair-touch-given", PLAIN, &subject_map, 1, "put a", { "touch a 1; ttl a", "put a; touch a 2" } },
+	{ "pair-put-expire", PLAIN, &subject_map, 1, "put a 1; expire; tick", { "put a 1; find a", "expire; find a" } },
+	{ "pair-expire-grow", PLAIN, &subject_map, 1, "put a 1; put b 1; expire; tick", { "expire; find a", "grow" } },
+	{ "pair-expire-shrink", PLAIN, &subject_map, 2, "put a 1; put b 1; expire; tick", { "expire; find a", "shrink" } },
+	{ "pair-touch-grow", PLAIN, &subject_map, 1, "put a 2; put b", { "touch a 1; touch b 1; expire", "grow" } },
+	{ "pair-touch-shrink", PLAIN, &subject_map, 2, "put a 2; put b", { "touch a 1; touch b 1; expire", "shrink" } },
+
 	/* ---- whatever else */
+	{ "any-life", PLAIN, &subject_map, 1, "put a 1; put b", { "any_life; any_life; any_life", "any_life; any_life; any_life", "expire; tick; expire; tick; expire" } },
+	{ "any-life-three", PLAIN, &subject_map, 1, "put a 2", { "any_life; any_life; tick", "any_life; any_life; find a", "any_life; any_life; any_life", "expire; tick; expire" } },
+	{ "any-life-same-hash", PLAIN, &subject_map, MAP_SAME_HASH | 1, "put a 2; put b 1", { "any_life; any_life; any_life", "any_life; any_life; any_life", "expire; tick; expire" } },
+	{ "any-life-resize", PLAIN, &subject_map, 2, "put a 1; put b; put c 2", { "any_life; any_life; any_life", "any_life; any_life; any_life", "resize; resize", "expire; tick; expire" } },
+	{ "any-life-clear", PLAIN, &subject_map, 1, "put a 1; put b", { "any_life; any_life", "any_life; any_life; any_life", "clear", "expire; tick; expire" } },
+	{ "any-life-reclaimer", RECLAIMS, &subject_map, 1, "put a 1; put b", { "any_life; any_life; any_life", "any_life; tick; any_life; any_life", "expire; reclaim; expire; reclaim" } },
 	{ "any", PLAIN, &subject_map, 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
 	{ "any-four", PLAIN, &subject_map, 1, "put a", { "any; any", "any; any", "any; any", "any; any" } },
 	{ "any-grow", PLAIN, &subject_map, 1, "put a; put b", { "any; any; any", "any; any; any", "grow" } },
@@ -143,13 +206,17 @@ unsigned scenario_parse(const char *script, struct event calls[], unsigned count
 			verb++;
 		if (verb == VERBS || count == max)
 			bad_script(script, at);
-		calls[count] = (struct event){ .verb = verb };
+		calls[count] = (struct event){ .verb = verb, .life = ENDLESS };
 		at += length;
 		if (verb_has_key(verb)) {
 			if (at[0] != ' ' || at[1] < 'a' || at[1] >= 'a' + (int)KEYS_MAX)
 				bad_script(script, at);
 			calls[count].key = (unsigned)(at[1] - 'a');
 			at += 2;
+			if (verb_has_life(verb) && at[0] == ' ' && at[1] >= '0' && at[1] <= '9') {
+				calls[count].life = (unsigned)(at[1] - '0');
+				at += 2;
+			}
 		}
 		count++;
 		at += strspn(at, "; ");

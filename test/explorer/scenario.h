@@ -2,12 +2,19 @@
 /*
  * What the threads do. A thread's script is a list of calls, "put a; find b; cas a":
  *
- *     put add replace cas delete delete_if find KEY     keys are the letters a to h; values are given numbers
+ *     put add replace cas KEY [LIFE]                    keys are the letters a to h; values are given numbers; a life is 0 to 9
+ *     touch KEY [LIFE]                                  hours, without end if left out
+ *     update KEY [LIFE]                                 the function stores a value, and sees which one it replaces; the
+ *     update_remove KEY                                 deadline is kept if the life is left out
+ *     delete delete_if find ttl KEY
  *     clear grow shrink                                 the last two as the reclaimer does, start to end
  *     begin_grow begin_shrink                           only starts: the others migrate what they need
  *     reclaim                                           as the reclaimer does, with its wait for a grace period
- *     any                                               a call on one of the keys a to c, resp. grow or shrink:
- *     resize                                            the seed says which
+ *     tick                                              an hour passes
+ *     expire                                            as the reclaimer does, until there is nothing more to do at once; in one
+ *                                                       thread alone
+ *     any any_life                                      a call on one of the first keys, with any_life also ttl, touch,
+ *     resize                                            update and lives; grow or shrink: the seed says which
  *
  * cas and delete_if expect the version that the thread saw last of that key; that of `before` if it saw none.
  */
@@ -20,14 +27,14 @@
 enum scenario_kind {
 	SCENARIO_PLAIN,
 	SCENARIO_RECLAIMS, /* a thread does the reclaiming: none between the steps */
-	SCENARIO_PLANTED, /* it has a bug, and must fail */
+	SCENARIO_PLANTED,  /* it has a bug, and must fail */
 };
 
 struct scenario {
 	const char *name;
 	enum scenario_kind kind;
 	const struct subject *subject;
-	unsigned variant; /* the map: bits of its first table. A toy: which bug. */
+	unsigned variant;   /* the map: bits of its first table, and MAP_SAME_HASH. A toy: which bug. */
 	const char *before; /* what a single thread does first */
 	const char *thread[SCHEDULE_THREADS_MAX];
 };

@@ -28,11 +28,17 @@ struct subject {
 	/* Report a failure if anything is wrong with the structure, which holds exactly the values value[k] (0: absent).
 	 * quiet: every call has returned. */
 	void (*check)(const unsigned value[KEYS_MAX], bool quiet);
+	/* Once every call has returned: remove what has expired, and report a failure if any of it is left. False: nothing is
+	 * left that will expire, and nothing that reminds of it. NULL: nothing ever expires. */
+	bool (*expire)(void);
 	/* Give everything back. */
 	void (*destroy)(void);
 	/* Its calls return -ENOMEM when an allocation fails. */
 	bool survives_faults;
 };
+
+/* Of the map's variant, besides the bits of its first table: keys a and b have the same hash. */
+#define MAP_SAME_HASH 0x100u
 
 extern const struct subject subject_map, subject_slab, subject_toy;
 

@@ -197,4 +197,4 @@ static void destroy(void)
 	slab_fini(&slab);
 }
 
-const struct subject subject_slab = { NULL, create, apply, collect, check, destroy, .survives_faults = false };
+const struct subject subject_slab = { NULL, create, apply, collect, check, NULL, destroy, .survives_faults = false };

@@ -86,4 +86,4 @@ static void destroy(void)
 	toy_destroy();
 }
 
-const struct subject subject_toy = { NULL, create, apply, collect, check, destroy, .survives_faults = false };
+const struct subject subject_toy = { NULL, create, apply, collect, check, NULL, destroy, .survives_faults = false };
