@@ -20,6 +20,14 @@ static const struct bad_key bad_keys[] = {
 	{ "key of SIZE_MAX bytes", "x", SIZE_MAX },
 };
 
+static int is_not_called(void *ctx, const struct rcumap_entry *old, struct rcumap_value *value)
+{
+	(void)ctx;
+	(void)old;
+	(void)value;
+	bail("an update of a bad key calls the function");
+}
+
 static void each_verb_refuses(struct rcumap *map, const void *key, size_t key_size, const char *name)
 {
 	char buffer[4] = "###";
@@ -37,6 +45,11 @@ static void each_verb_refuses(struct rcumap *map, const void *key, size_t key_si
 	is_int(rcumap_compare_and_swap(map, key, key_size, 1, "v", 1, RCUMAP_TTL_DEFAULT, &version), -EINVAL,
 	       "%s: compare_and_swap, %s", fixture_name(), name);
 	is_int(rcumap_delete(map, key, key_size), -EINVAL, "%s: delete, %s", fixture_name(), name);
+	is_int(rcumap_touch(map, key, key_size, 1000), -EINVAL, "%s: touch, %s", fixture_name(), name);
+	is_int(rcumap_touch(map, key, key_size, 0), -EINVAL, "%s: touch with a life of 0, %s", fixture_name(), name);
+	is_int(rcumap_ttl(map, key, key_size, &version), -EINVAL, "%s: ttl, %s", fixture_name(), name);
+	is_int(rcumap_update(map, key, key_size, is_not_called, NULL, &version), -EINVAL, "%s: update, %s",
+	       fixture_name(), name);
 	is_int(rcumap_delete_if(map, key, key_size, 1), -EINVAL, "%s: delete_if, %s", fixture_name(), name);
 	ok(size == 99 && version == 99 && memcmp(buffer, "###", 4) == 0, "%s: nothing is written, %s", fixture_name(),
 	   name);

@@ -71,6 +71,40 @@ static rcumap_options options_of_cplusplus()
 	return options;
 }
 
+static void ttls_and_updates(rcumap *map)
+{
+	uint64_t ttl_ms = 0;
+	std::string appended;
+	auto append = [](void *ctx, const rcumap_entry *old, rcumap_value *value) -> int {
+		std::string &text = *static_cast<std::string *>(ctx);
+
+		text.assign(old ? static_cast<const char *>(rcumap_entry_value(old)) : "",
+			    old ? rcumap_entry_value_size(old) : 0);
+		text += "!";
+		value->data = text.data();
+		value->size = text.size();
+		return 0;
+	};
+
+	is_int(rcumap_update(map, "ttl", 3, append, &appended, nullptr), 0, "update with a lambda");
+	is_int(rcumap_update(map, "ttl", 3, append, &appended, nullptr), 0, "and again");
+	is_str(value_of(map, "ttl").c_str(), "!!", "which sees what it stored");
+	is_int(rcumap_touch(map, "ttl", 3, 3600000), 0, "touch");
+	is_int(rcumap_ttl(map, "ttl", 3, &ttl_ms), 0, "ttl");
+	ok(ttl_ms > 0 && ttl_ms <= 3600000, "says what is left");
+	{
+		ReadSection section(map);
+
+		ok(rcumap_entry_ttl(map, rcumap_find(map, "ttl", 3)) <= 3600000, "so does the entry");
+	}
+	is_int(rcumap_touch(map, "ttl", 3, RCUMAP_TTL_NEVER), 0, "touch without end");
+	is_int(rcumap_touch(map, "ttl", 3, 0), 0, "touch with a life of 0");
+	is_int(rcumap_ttl(map, "ttl", 3, &ttl_ms), -ENOENT, "removes");
+	is_int(RCUMAP_TTL_MAX < RCUMAP_TTL_KEEP && RCUMAP_TTL_KEEP < RCUMAP_TTL_DEFAULT &&
+		       RCUMAP_TTL_DEFAULT < RCUMAP_TTL_NEVER && RCUMAP_KEEP != RCUMAP_REMOVE,
+	       1, "lives and results are distinct");
+}
+
 static void single_threaded(rcumap *map)
 {
 	uint64_t version = 0;
@@ -87,6 +121,7 @@ static void single_threaded(rcumap *map)
 	       "compare_and_swap");
 	is_int(rcumap_delete_if(map, "one", 3, version + 1), -ESTALE, "delete_if");
 	is_int(rcumap_delete(map, "one", 3), 0, "delete");
+	ttls_and_updates(map);
 	is_int(rcumap_reserve(map, 2000), 0, "reserve");
 	is_int(put(map, std::string("\0\0", 2), ""), 0, "a key of zeros");
 	is_int(rcumap_clear(map), 0, "clear");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Random sequences of all verbs against a plain array: every result, every value and every version must be what the
- * array says. Over few keys, so that each meets every other; with hashes so weak that chains and whole classes of keys
+ * Random sequences of all verbs against a plain array: every result, every value, every version and every life must be
+ * what the array says, by a clock that jumps. Over few keys, so that each meets every other; with hashes so weak that chains and whole classes of keys
  * collide; and over many keys, so that the table grows and shrinks meanwhile.
  */
 #include "checked_allocator.h"
-#include "fixture.h"
+#include "clock_fixture.h"
 
 static uint64_t seed;
 
@@ -57,13 +57,18 @@ struct slot {
 	uint64_t stale;	  /* a version that the key had before, or 0 */
 	uint64_t turn;	  /* what its payload says */
 	size_t size;
+	uint64_t deadline_us; /* NO_DEADLINE: none */
+	bool has_word;	      /* stored with a life, or given one by touch */
 };
 
+#define NO_DEADLINE UINT64_MAX
+
 struct model {
+	struct fixture_clock clock;
 	struct rcumap *map;
 	struct slot *slots;
 	uint64_t keys, entries;
-	uint64_t inserted, replaced, deleted;
+	uint64_t inserted, replaced, removed;
 	uint64_t wrong;			    /* results that differ from the model's */
 	uint64_t *versions, versions_count; /* all that were given */
 	bool may_overflow;
@@ -74,6 +79,66 @@ static void differs(struct model *m, const char *what, uint64_t number, long lon
 {
 	if (m->wrong++ < 5)
 		diag("%s of key %llu: got %lld, want %lld", what, (unsigned long long)number, got, want);
+}
+
+/* What the clock has passed is absent. */
+static void forget_expired(struct model *m, struct slot *slot)
+{
+	if (!slot->version || slot->deadline_us > m->clock.ns / 1000)
+		return;
+	slot->stale = slot->version;
+	slot->version = 0;
+	m->entries--;
+	m->removed++;
+}
+
+static uint64_t random_ttl(struct rng *rng)
+{
+	uint64_t dice = rng_below(rng, 100);
+
+	if (dice < 50)
+		return dice < 10 ? RCUMAP_TTL_DEFAULT : RCUMAP_TTL_NEVER;
+	if (dice < 52)
+		return 0;
+	return dice < 80 ? 1 + rng_below(rng, 200) : 60 * SECOND_MS + rng_below(rng, HOUR_MS);
+}
+
+static void set_life(struct model *m, struct slot *slot, uint64_t ttl_ms)
+{
+	bool endless = ttl_ms == RCUMAP_TTL_DEFAULT || ttl_ms == RCUMAP_TTL_NEVER;
+
+	slot->deadline_us = endless ? NO_DEADLINE : m->clock.ns / 1000 + 1 + ttl_ms * 1000;
+}
+
+static void model_removed(struct model *m, struct slot *slot)
+{
+	m->entries--;
+	m->removed++;
+	slot->stale = slot->version;
+	slot->version = 0;
+}
+
+/* The key has got a value, or has lost it, if its life is 0. */
+static void model_stored(struct model *m, struct slot *slot, uint64_t version, uint64_t turn, size_t size,
+			 uint64_t ttl_ms)
+{
+	if (ttl_ms == 0) {
+		if (slot->version)
+			model_removed(m, slot);
+		return;
+	}
+	m->versions[m->versions_count++] = version;
+	m->entries += !slot->version;
+	m->inserted += !slot->version;
+	m->replaced += slot->version != 0;
+	slot->stale = slot->version ? slot->version : slot->stale;
+	slot->version = version;
+	slot->turn = turn;
+	slot->size = size;
+	if (ttl_ms != RCUMAP_TTL_KEEP) {
+		set_life(m, slot, ttl_ms);
+		slot->has_word = slot->deadline_us != NO_DEADLINE;
+	}
 }
 
 /* What a store should return before it stores. */
@@ -94,38 +159,108 @@ static int store_verdict(const struct slot *slot, unsigned verb, uint64_t expect
 static void model_store(struct model *m, struct rng *rng, uint64_t turn)
 {
 	static const char *const names[] = { "put", "add", "replace", "compare_and_swap" };
-	uint64_t number = rng_below(rng, m->keys), version = 0, expected;
+	uint64_t number = rng_below(rng, m->keys), version = 0, expected, ttl_ms = random_ttl(rng);
 	struct slot *slot = &m->slots[number];
 	unsigned char key[FIXTURE_KEY_MAX], value[FIXTURE_VALUE_MAX];
 	size_t key_size = fixture_key(number, key), size = 24 + rng_below(rng, sizeof value - 23);
 	unsigned verb = (unsigned)rng_below(rng, 4);
 	int want, got;
 
+	forget_expired(m, slot);
 	expected = rng_below(rng, 4) ? slot->version : rng_below(rng, 2) ? slot->stale : slot->version + 1;
 	want = store_verdict(slot, verb, expected);
 	payload_fill(value, size, number, turn);
 	if (verb == 0)
-		got = rcumap_put(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
+		got = rcumap_put(m->map, key, key_size, value, size, ttl_ms, &version);
 	else if (verb == 1)
-		got = rcumap_add(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
+		got = rcumap_add(m->map, key, key_size, value, size, ttl_ms, &version);
 	else if (verb == 2)
-		got = rcumap_replace(m->map, key, key_size, value, size, RCUMAP_TTL_DEFAULT, &version);
+		got = rcumap_replace(m->map, key, key_size, value, size, ttl_ms, &version);
 	else
-		got = rcumap_compare_and_swap(m->map, key, key_size, expected, value, size, RCUMAP_TTL_DEFAULT,
+		got = rcumap_compare_and_swap(m->map, key, key_size, expected, value, size, ttl_ms,
 					      &version);
 	if (got == -EOVERFLOW && m->may_overflow && !slot->version && verb < 2) {
 		m->overflows++;
 		return;
 	}
-	if (got != want || (got == 0) != (version != 0))
+	if (got != want || (got == 0 && ttl_ms != 0) != (version != 0))
 		differs(m, names[verb], number, got, want);
+	if (got == 0)
+		model_stored(m, slot, version, turn, size, ttl_ms);
+}
+
+static void model_touch(struct model *m, struct rng *rng)
+{
+	uint64_t number = rng_below(rng, m->keys), ttl_ms = random_ttl(rng);
+	struct slot *slot = &m->slots[number];
+	int want, got;
+
+	forget_expired(m, slot);
+	want = slot->version ? 0 : -ENOENT;
+	got = fixture_touch(m->map, number, ttl_ms);
+	if (got != want)
+		differs(m, "touch", number, got, want);
 	if (got != 0)
 		return;
-	m->versions[m->versions_count++] = version;
-	m->entries += !slot->version;
-	m->inserted += !slot->version;
-	m->replaced += slot->version != 0;
-	*slot = (struct slot){ version, slot->version ? slot->version : slot->stale, turn, size };
+	if (ttl_ms == 0) {
+		model_removed(m, slot);
+		return;
+	}
+	set_life(m, slot, ttl_ms);
+	/* What had no place for a deadline is copied. */
+	if (slot->deadline_us != NO_DEADLINE && !slot->has_word) {
+		slot->has_word = true;
+		m->replaced++;
+	}
+}
+
+struct decision {
+	struct model *m;
+	const struct slot *slot;
+	uint64_t number;
+	int verdict;
+	struct rcumap_value value;
+};
+
+static int decide(void *ctx, const struct rcumap_entry *old, struct rcumap_value *value)
+{
+	struct decision *d = ctx;
+
+	if ((old ? rcumap_entry_version(old) : 0) != d->slot->version)
+		differs(d->m, "what update sees", d->number, old ? 0 : -ENOENT, d->slot->version ? 0 : -ENOENT);
+	*value = d->value;
+	return d->verdict;
+}
+
+static void model_update(struct model *m, struct rng *rng, uint64_t turn)
+{
+	static const int verdicts[] = { 0, 0, 0, 0, RCUMAP_KEEP, RCUMAP_REMOVE, -EIO, RCUMAP_REMOVE + 1 };
+	uint64_t number = rng_below(rng, m->keys), version = UINT64_MAX;
+	struct slot *slot = &m->slots[number];
+	unsigned char key[FIXTURE_KEY_MAX], value[FIXTURE_VALUE_MAX];
+	size_t key_size = fixture_key(number, key), size = 24 + rng_below(rng, sizeof value - 23);
+	uint64_t ttl_ms = rng_below(rng, 2) ? RCUMAP_TTL_KEEP : random_ttl(rng);
+	struct decision d = { m, slot, number, verdicts[rng_below(rng, 8)], { value, size, ttl_ms } };
+	int want = d.verdict < 0 ? d.verdict : d.verdict > RCUMAP_REMOVE ? -EINVAL : 0, got;
+
+	forget_expired(m, slot);
+	payload_fill(value, size, number, turn);
+	got = rcumap_update(m->map, key, key_size, decide, &d, &version);
+	if (got == -EOVERFLOW && m->may_overflow && !slot->version && d.verdict == 0) {
+		m->overflows++;
+		return;
+	}
+	if (got != want)
+		differs(m, "update", number, got, want);
+	if (got != 0)
+		return;
+	if (d.verdict == 0)
+		model_stored(m, slot, version, turn, size,
+			     ttl_ms == RCUMAP_TTL_KEEP && !slot->version ? RCUMAP_TTL_DEFAULT : ttl_ms);
+	else if (d.verdict == RCUMAP_REMOVE && slot->version)
+		model_removed(m, slot);
+	if (version != slot->version)
+		differs(m, "version of update", number, (long long)version, (long long)slot->version);
 }
 
 static void model_remove(struct model *m, struct rng *rng)
@@ -134,8 +269,10 @@ static void model_remove(struct model *m, struct rng *rng)
 	struct slot *slot = &m->slots[number];
 	unsigned char key[FIXTURE_KEY_MAX];
 	size_t key_size = fixture_key(number, key);
-	int want = slot->version ? 0 : -ENOENT, got;
+	int want, got;
 
+	forget_expired(m, slot);
+	want = slot->version ? 0 : -ENOENT;
 	if (rng_below(rng, 2)) {
 		got = rcumap_delete(m->map, key, key_size);
 	} else {
@@ -147,21 +284,19 @@ static void model_remove(struct model *m, struct rng *rng)
 	}
 	if (got != want)
 		differs(m, "delete", number, got, want);
-	if (got == 0) {
-		m->entries--;
-		m->deleted++;
-		slot->stale = slot->version;
-		slot->version = 0;
-	}
+	if (got == 0)
+		model_removed(m, slot);
 }
 
 /* Compares what the map says of a key with the model, by find and by get. */
 static void model_read(struct model *m, uint64_t number)
 {
-	const struct slot *slot = &m->slots[number];
+	struct slot *slot = &m->slots[number];
 	unsigned char key[FIXTURE_KEY_MAX], value[FIXTURE_VALUE_MAX];
 	size_t key_size = fixture_key(number, key);
+	uint64_t ttl_ms = 0, now_us = m->clock.ns / 1000;
 
+	forget_expired(m, slot);
 	if (!slot->version) {
 		if (!fixture_lacks(m->map, key, key_size))
 			differs(m, "find", number, 0, -ENOENT);
@@ -170,13 +305,19 @@ static void model_read(struct model *m, uint64_t number)
 	payload_fill(value, slot->size, number, slot->turn);
 	if (!fixture_holds(m->map, key, key_size, value, slot->size, slot->version))
 		differs(m, "find", number, -ENOENT, 0);
+	rcumap_ttl(m->map, key, key_size, &ttl_ms);
+	if (slot->deadline_us == NO_DEADLINE ? ttl_ms != RCUMAP_TTL_NEVER :
+					       ttl_ms < (slot->deadline_us - now_us - 1 + 999) / 1000 ||
+						       ttl_ms > (slot->deadline_us - now_us + 999) / 1000)
+		differs(m, "ttl", number, (long long)ttl_ms, (long long)(slot->deadline_us - now_us) / 1000);
 }
 
 static void model_compare(struct model *m)
 {
 	for (uint64_t i = 0; i < m->keys; i++)
 		model_read(m, i);
-	if (rcumap_count(m->map) != m->entries)
+	/* What has expired may be in the way for a while yet. */
+	if (rcumap_count(m->map) < m->entries)
 		differs(m, "count", 0, (long long)rcumap_count(m->map), (long long)m->entries);
 }
 
@@ -203,8 +344,12 @@ static void play(struct model *m, struct rng *rng, uint64_t turns, uint64_t wave
 	for (uint64_t t = 0; t < turns; t++) {
 		uint64_t stores = t / wave % 2 == 0 ? 70 : 3, dice = rng_below(rng, 100);
 
+		if (rng_below(rng, 8) == 0)
+			fixture_clock_advance(&m->clock, rng_below(rng, 1000) ? rng_below(rng, 20) : HOUR_MS / 2);
 		if (dice < stores)
-			model_store(m, rng, t);
+			rng_below(rng, 4) ? model_store(m, rng, t) : model_update(m, rng, t);
+		else if (dice < 80 && rng_below(rng, 4) == 0)
+			model_touch(m, rng);
 		else if (dice < 90)
 			model_remove(m, rng);
 		else if (dice < 99)
@@ -212,12 +357,9 @@ static void play(struct model *m, struct rng *rng, uint64_t turns, uint64_t wave
 		else if (rng_below(rng, turns) < 3) {
 			if (rcumap_clear(m->map) != 0)
 				differs(m, "clear", 0, -1, 0);
-			m->deleted += m->entries;
-			m->entries = 0;
-			for (uint64_t i = 0; i < m->keys; i++) {
-				m->slots[i].stale = m->slots[i].version ? m->slots[i].version : m->slots[i].stale;
-				m->slots[i].version = 0;
-			}
+			for (uint64_t i = 0; i < m->keys; i++)
+				if (m->slots[i].version)
+					model_removed(m, &m->slots[i]);
 		}
 		if (t % 64 == 0)
 			flavor_quiescent(fixture_flavor);
@@ -239,6 +381,7 @@ static void run(const struct rcumap_options *given, bool may_overflow, uint64_t 
 	struct model m;
 	struct rng rng;
 	struct rcumap_stats stats;
+	uint64_t removed;
 
 	fault_init(&allocator);
 	options.allocator = fault_allocator(&allocator);
@@ -247,11 +390,22 @@ static void run(const struct rcumap_options *given, bool may_overflow, uint64_t 
 	m.may_overflow = may_overflow;
 	m.slots = calloc(keys, sizeof m.slots[0]);
 	m.versions = malloc((turns + 1) * sizeof m.versions[0]);
+	options.clock = fixture_clock_read;
+	options.clock_ctx = &m.clock;
 	m.map = fixture_map(&options);
 	rng_init_stream(&rng, seed, keys);
 
 	play(&m, &rng, turns, wave);
 	model_compare(&m);
+	/* Until the reclaimer must have noticed all that has expired. */
+	do {
+		removed = m.removed;
+		fixture_clock_advance(&m.clock, SECOND_MS / 5);
+		for (uint64_t i = 0; i < keys; i++)
+			forget_expired(&m, &m.slots[i]);
+	} while (m.removed != removed);
+	ok(fixture_eventually_counts(m.map, m.entries), "%s: %s, %llu keys: what has expired leaves the count",
+	   fixture_name(), name, (unsigned long long)keys);
 	if (keys > 64 && !may_overflow)
 		ok(fixture_eventually(has_shrunk, m.map) && fixture_stats(m.map).grown > 0,
 		   "%s: %s, %llu keys: the table grew and shrank meanwhile", fixture_name(), name,
@@ -261,8 +415,8 @@ static void run(const struct rcumap_options *given, bool may_overflow, uint64_t 
 	is_int(m.wrong, 0, "%s: %s, %llu keys: every result is the model's", fixture_name(), name,
 	       (unsigned long long)keys);
 	ok(stats.entries == m.entries && stats.inserted == m.inserted && stats.replaced == m.replaced &&
-		   stats.deleted == m.deleted && stats.retired_pending == 0 &&
-		   stats.reclaimed == m.replaced + m.deleted,
+		   stats.deleted + stats.expired == m.removed && stats.retired_pending == 0 &&
+		   stats.reclaimed == m.replaced + m.removed,
 	   "%s: %s, %llu keys: so are the counters", fixture_name(), name, (unsigned long long)keys);
 	is_int(repeated_versions(&m), 0, "%s: %s, %llu keys: no version was given twice", fixture_name(), name,
 	       (unsigned long long)keys);

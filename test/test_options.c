@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_create() and struct rcumap_options: defaults, other versions' sizes, and every refusal. */
 #include "checked_allocator.h"
-#include "fixture.h"
+#include "clock_fixture.h"
 
 #include <urcu/flavor.h>
 
@@ -102,6 +102,7 @@ static void bad_values(void)
 {
 	struct fault_allocator allocator;
 	struct rcu_flavor_struct mine;
+	struct fixture_clock clock = { 0, 0 };
 	struct later_options later = zeroed();
 
 	later.options.capacity = RCUMAP_CAPACITY_MAX + 1;
@@ -117,6 +118,27 @@ static void bad_values(void)
 	later = zeroed();
 	later.options.hash_ctx = &later;
 	is_refused(&later.options, -EINVAL, "hash_ctx without hash");
+	later = zeroed();
+	later.options.clock_ctx = &later;
+	is_refused(&later.options, -EINVAL, "clock_ctx without clock");
+	later = zeroed();
+	later.options.default_ttl_ms = RCUMAP_TTL_MAX + 1;
+	is_refused(&later.options, -EINVAL, "a default life out of range");
+	later.options.default_ttl_ms = RCUMAP_TTL_DEFAULT;
+	is_refused(&later.options, -EINVAL, "a default life that is the default");
+	later.options.default_ttl_ms = RCUMAP_TTL_KEEP;
+	is_refused(&later.options, -EINVAL, "a default life that is kept");
+	later.options.default_ttl_ms = RCUMAP_TTL_NEVER;
+	is_accepted(&later.options, "a default life without end");
+	later.options.default_ttl_ms = RCUMAP_TTL_MAX;
+	is_accepted(&later.options, "the longest default life");
+	later.options.default_ttl_ms = HOUR_MS;
+	is_accepted(&later.options, "a default life of an hour");
+	later = zeroed();
+	later.options.clock = fixture_clock_read;
+	later.options.clock_ctx = &clock;
+	is_accepted(&later.options, "a clock with its ctx");
+	ok(clock.calls > 0, "which is read");
 
 	fault_init(&allocator);
 	later = zeroed();
