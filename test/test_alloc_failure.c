@@ -124,6 +124,8 @@ static int take(struct sequence *s, struct step *step)
 	unsigned char key[FIXTURE_KEY_MAX];
 	size_t key_size = fixture_key(step->number, key);
 	uint64_t expected = s->states[step->number].version;
+	/* None, a longer and a shorter one: each has other allocations. */
+	uint64_t ttl_ms = step->turn % 3 ? 3600000 + step->turn % 7 * 100000 : RCUMAP_TTL_NEVER;
 	int result;
 
 	if (step->verb < DELETE)
@@ -131,16 +133,16 @@ static int take(struct sequence *s, struct step *step)
 	step->version = 0;
 	switch (step->verb) {
 	case PUT:
-		result = rcumap_put(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
+		result = rcumap_put(s->map, key, key_size, value, step->size, ttl_ms, &step->version);
 		break;
 	case ADD:
-		result = rcumap_add(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
+		result = rcumap_add(s->map, key, key_size, value, step->size, ttl_ms, &step->version);
 		break;
 	case REPLACE:
-		result = rcumap_replace(s->map, key, key_size, value, step->size, RCUMAP_TTL_DEFAULT, &step->version);
+		result = rcumap_replace(s->map, key, key_size, value, step->size, ttl_ms, &step->version);
 		break;
 	case SWAP:
-		result = rcumap_compare_and_swap(s->map, key, key_size, expected, value, step->size, RCUMAP_TTL_DEFAULT,
+		result = rcumap_compare_and_swap(s->map, key, key_size, expected, value, step->size, ttl_ms,
 						 &step->version);
 		break;
 	case DELETE:
