@@ -132,6 +132,17 @@ static void verify_version(struct actor *me, const struct rcumap *map, const str
 	me->versions[i].sight = *sight;
 }
 
+/* What was found must still be what it was. */
+static void verify_unchanged(const struct actor *me, const char *when, const struct sight *then)
+{
+	struct sight now = look(me, when, then->key, then->entry);
+
+	if (now.number != then->number || now.version != then->version)
+		violation(me->run, "the entry of key %ju changed: number %ju version %ju, then %ju %ju, %s",
+			  (uintmax_t)then->key, (uintmax_t)then->number, (uintmax_t)then->version,
+			  (uintmax_t)now.number, (uintmax_t)now.version, when);
+}
+
 void section_open(struct actor *me, struct rcumap *map)
 {
 	rcumap_read_lock(map);
@@ -160,18 +171,21 @@ void section_close(struct actor *me)
 	/* Now and then a section is a long one: it began before what others do meanwhile, and ends after. */
 	if (rng_below(&me->rng, LINGER) == 0)
 		sched_yield();
-	for (unsigned i = 0; i < me->sights && i < ACTOR_SIGHTS; i++) {
-		const struct sight *then = &me->sight[i];
-		struct sight now = look(me, "at the end of the section it was found in", then->key, then->entry);
-
-		if (now.number != then->number || now.version != then->version)
-			violation(me->run,
-				  "the entry of key %ju changed within a section: number %ju version %ju, then %ju %ju",
-				  (uintmax_t)then->key, (uintmax_t)then->number, (uintmax_t)then->version,
-				  (uintmax_t)now.number, (uintmax_t)now.version);
-	}
+	for (unsigned i = 0; i < me->sights && i < ACTOR_SIGHTS; i++)
+		verify_unchanged(me, "at the end of the section it was found in", &me->sight[i]);
 	rcumap_read_unlock(me->map);
 	me->map = NULL;
+}
+
+void actor_hold(struct actor *me, struct rcumap *map, const struct sight *sight)
+{
+	actor_demand(me, "hold", sight->key, rcumap_hold(map, sight->entry), 0);
+}
+
+void actor_release(struct actor *me, struct rcumap *map, const struct sight *sight)
+{
+	verify_unchanged(me, "while it was held", sight);
+	rcumap_release(map, sight->entry);
 }
 
 bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct sight *sight)

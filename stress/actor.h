@@ -75,6 +75,10 @@ void section_close(struct actor *me);
 /** Find a key in the open section and verify what is found; NULL if absent. Good for ACTOR_SIGHTS - 1 further finds. */
 const struct sight *section_find(struct actor *me, uint64_t key);
 
+/** Hold an entry that was found in the open section, or is held already; and release it, unchanged. */
+void actor_hold(struct actor *me, struct rcumap *map, const struct sight *sight);
+void actor_release(struct actor *me, struct rcumap *map, const struct sight *sight);
+
 /** As section_find(), by rcumap_get(), in a section or outside. */
 bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct sight *sight);
 

@@ -443,6 +443,7 @@ void expire_play(struct run *run)
 	struct plan plan = { .parts = { { "reader", (unsigned)run->settings->readers, read_keys },
 					{ "writer", (unsigned)run->settings->writers, write_keys } },
 			     .universe = KEYS,
+			     .slack_bytes = RUN_RESTING_BYTES,
 			     .check = check_rest };
 
 	if (!expire)

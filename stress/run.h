@@ -26,6 +26,9 @@
  * reclaimer gets too little of a processor, as it does among 64 readers on two of them.
  */
 #define RUN_PENDING_MAX 32768u
+/** For a plan's slack_bytes where writers do little but write, on a machine with more threads than processors: what was
+ * reclaimed rests for one more grace period before it is reused, and they reach that limit again and again meanwhile. */
+#define RUN_RESTING_BYTES (RUN_PENDING_MAX * UINT64_C(512))
 
 struct actor;
 struct counting;
