@@ -136,8 +136,10 @@ static bool left(const struct event *event, struct lincheck_state *state)
 {
 	if (event->left == ENDLESS)
 		return present(event, state) && state->latest == ENDLESS;
-	if (!present(event, state) || state->latest == ENDLESS || event->left == 0)
+	if (!present(event, state) || state->latest == ENDLESS)
 		return false;
+	if (event->left == 0) /* it passed in the call */
+		return absent(event, state);
 	if (state->soonest < event->hour_begin + event->left)
 		state->soonest = event->hour_begin + event->left;
 	if (state->latest > event->hour_end + event->left)

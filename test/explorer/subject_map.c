@@ -394,8 +394,7 @@ static const struct line *home_of(unsigned k)
 
 struct count {
 	unsigned entries;
-	unsigned expiring; /* of these, with a deadline word */
-	unsigned finite;   /* with a deadline */
+	unsigned expiring; /* of these, with a deadline */
 	unsigned expired;  /* with one that has passed */
 };
 
@@ -407,8 +406,7 @@ static void count_entry(struct count *count, const struct rcumap_entry *entry)
 
 	uint64_t word = entry_deadline(entry);
 
-	count->expiring++;
-	count->finite += deadline_is_finite(word);
+	count->expiring += deadline_is_finite(word);
 	count->expired += deadline_has_passed(word, hour_now() * HOUR_US);
 }
 
@@ -496,7 +494,7 @@ static bool expire_all(void)
 	if (expiry_hints(map) > 2 * all.expiring + HINTS_SLACK)
 		report_failure("%lu hints are kept of %u entries with a deadline", (unsigned long)expiry_hints(map),
 			       all.expiring);
-	return all.finite != 0 || expiry_hints(map) != 0;
+	return all.expiring != 0 || expiry_hints(map) != 0;
 }
 
 const struct subject subject_map = { begin_thread, create,     apply,	collect,
