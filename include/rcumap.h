@@ -554,6 +554,7 @@ uint64_t rcumap_count(const struct rcumap *map);
  * @retval -ENOMEM     no memory for the table; the map works on with the one it has.
  * @retval -EFAULT     the user's allocator returned an unusable address.
  * @retval -EDEADLK    inside a read section (bp, memb), or in a callback of the map.
+ * @retval -EAGAIN     in a child of fork() that could start no threads.
  *
  * Context: outside any section; blocks while the reclaimer migrates; with qsbr a quiescent state. Other
  * threads read and write on meanwhile.
@@ -577,7 +578,7 @@ int rcumap_clear(struct rcumap *map);
  * the callback `removed` has returned for it.
  *
  * @retval 0 done. @retval -EINVAL map is NULL. @retval -EDEADLK inside a read section (bp, memb), or in a callback
- * of the map.
+ * of the map. @retval -EAGAIN in a child of fork() that could start no threads.
  *
  * Context: outside any section; with qsbr a quiescent state. Blocks for one grace period or two, longer if a
  * reader stays in its section.
@@ -646,13 +647,14 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
  *
  * Then a child may read and write the maps that it inherits: rcumap_after_fork_child() starts their reclaimers anew. What
  * other threads of the parent were just storing or removing is in the child either done or not; a few blocks that they
- * had in their hands stay unused there. They call liburcu's own handlers (urcu_bp_before_fork() and so on): do not
+ * had in their hands stay unused there, and rcumap_count() may be off by as many. What was held is held there, too. An
+ * entry for which the callback `removed` was just running is not told of again. They call liburcu's own handlers (urcu_bp_before_fork() and so on): do not
  * register those too.
  *
  * before_fork() waits for a grace period that is under way, and for the end of a turn of each reclaimer. Not inside a
  * section, in a callback, or while another thread creates or destroys a map with a lock held that the forking thread wants.
- * If after_fork_child() cannot start threads, the child's maps work on, but nothing is reclaimed: then it
- * returns -EAGAIN from rcumap_barrier() there.
+ * If after_fork_child() cannot start threads, the child's maps work on, but nothing is reclaimed: then
+ * rcumap_barrier() and rcumap_reserve() return -EAGAIN there.
  */
 void rcumap_before_fork(void);
 void rcumap_after_fork_parent(void);

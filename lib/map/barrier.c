@@ -18,6 +18,12 @@ int rcumap_barrier(struct rcumap *map)
 		return error;
 
 	struct reclaimer *reclaimer = &map->reclaimer;
+
+	if (!reclaimer->running) {
+		map->section->resume(paused);
+		return -EAGAIN;
+	}
+
 	/* [WANTED release] pairs with [WANTED acquire] in reclaimer_take(). */
 	uint64_t mine = atomic_fetch_add_explicit(&reclaimer->barriers_wanted, 1, memory_order_acq_rel) + 1;
 

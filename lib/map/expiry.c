@@ -224,6 +224,23 @@ struct log_block *expiry_drained(struct rcumap *map)
 
 /* ------------------------------------------------------------------ for others */
 
+static uint64_t count_blocks(const struct log_block *block)
+{
+	uint64_t count = 0;
+
+	for (; block; block = block->next)
+		count++;
+	return count;
+}
+
+void expiry_adopt(struct rcumap *map)
+{
+	struct expiry *expiry = &map->expiry;
+
+	log_adopt(&expiry->log, count_blocks(expiry->taken.blocks) + count_blocks(expiry->drained) +
+					count_blocks(map->reclaimer.batch_hints));
+}
+
 uint64_t expiry_hints(const struct rcumap *map)
 {
 	return wheel_hints(&map->expiry.wheel);

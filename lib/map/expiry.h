@@ -32,6 +32,9 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns);
 /* The reclaimer: blocks of the log that have been emptied, to be freed a grace period from now. NULL: none. */
 struct log_block *expiry_drained(struct rcumap *map);
 
+/* In a child of fork(), alone with the map. */
+void expiry_adopt(struct rcumap *map);
+
 /* Anyone: hints that are kept, and the memory they take. */
 uint64_t expiry_hints(const struct rcumap *map);
 uint64_t expiry_bytes(const struct rcumap *map);

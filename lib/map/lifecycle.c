@@ -6,6 +6,7 @@
 
 #include "ground/random.h"
 #include "map/expiry.h"
+#include "map/fork.h"
 #include "map/map.h"
 #include "map/options.h"
 #include "map/reclaimer.h"
@@ -138,6 +139,7 @@ int rcumap_create(struct rcumap **created, const struct rcumap_options *options)
 		map_free(map);
 		return error;
 	}
+	fork_enlist(map);
 	*created = map;
 	return 0;
 }
@@ -202,6 +204,7 @@ int rcumap_destroy(struct rcumap *map)
 		return error;
 	error = reclaimer_close(map);
 	if (!error) {
+		fork_delist(map);
 		reclaimer_stop(map);
 		map_free(map);
 	}

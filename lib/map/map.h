@@ -80,6 +80,8 @@ struct reclaimer {
 	int resize_error;  /* of the last attempt; 0 if it went well */
 
 	bool paused; /* its section, so that it holds up no grace period */
+	bool in_turn; /* map/fork.h */
+	bool running; /* there is a thread: always, but in a child of fork() that could start none */
 
 	uint64_t stall_since_ns; /* when the grace period began on which map/stall.h has looked last, */
 	uint64_t stall_due_ns;	 /* and the age at which it is reported next */
@@ -122,6 +124,7 @@ struct rcumap {
 	rcumap_stalled_fn *stalled; /* map/stall.h; NULL: none */
 	void *stalled_ctx;
 	uint64_t stall_ns;
+	struct rcumap *next, **link; /* among the living maps of its flavor; map/fork.h */
 	bool closing; /* rcumap_destroy() will succeed. The reclaimer's: nobody else uses the map any more */
 
 	struct memory memory;
@@ -138,6 +141,8 @@ uint64_t map_expiring(const struct rcumap *map);
 bool map_holds(const struct rcumap *map);
 /* Bytes of entries that await their grace period. Wait-free. */
 uint64_t map_retired_bytes(const struct rcumap *map);
+/* In a child of fork(): this is what still awaits its grace period; whatever else was retired counts as reclaimed. */
+void map_adopt_retired(struct rcumap *map, uint64_t entries, uint64_t bytes);
 
 /* In debug builds: abort if `map` was destroyed. */
 #ifdef RCUMAP_DEBUG

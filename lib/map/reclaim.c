@@ -108,7 +108,9 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 static bool give_block(struct rcumap *map, struct slab_freer *freer)
 {
 	struct giver giver = { .map = map, .freer = freer };
-	int result = retire_reclaim(&map->retire, &map->memory, freer, give_entry, &giver);
+	/* A fork() may come in the midst of a callback: the child shall find the rest of the block. */
+	int result = (removed_is_told(map) ? retire_reclaim_in_place : retire_reclaim)(&map->retire, &map->memory,
+										       freer, give_entry, &giver);
 
 	/* relaxed: statistics */
 	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed);
@@ -250,4 +252,36 @@ uint64_t reclaimer_reclaim(struct rcumap *map)
 	uint64_t sleep_ns = reclaim_batch(map);
 
 	return more ? 0 : sleep_ns;
+}
+
+/* ------------------------------------------------------------------ after fork() */
+
+struct pending {
+	uint64_t entries, bytes;
+};
+
+static void count_pending(void *ctx, void *unlinked, unsigned reason)
+{
+	struct pending *pending = ctx;
+
+	(void)reason;
+	pending->entries++;
+	pending->bytes += entry_size_of(unlinked);
+}
+
+void reclaim_adopt(struct rcumap *map)
+{
+	struct pending pending = { 0 };
+
+	retire_adopt(&map->retire, &map->reclaimer.batch);
+	retire_each(&map->retire, &map->reclaimer.batch, count_pending, &pending);
+	map_adopt_retired(map, pending.entries, pending.bytes);
+}
+
+void reclaim_drain(struct rcumap *map)
+{
+	do {
+		(void)reclaimer_give_back(map);
+		while (give_released(map));
+	} while (reclaimer_take(map));
 }

@@ -31,6 +31,12 @@ uint64_t reclaimer_reclaim(struct rcumap *map);
 /* Is there anything that a batch would take, or that was handed over? */
 bool reclaimer_has_work(const struct rcumap *map);
 
+/* In a child of fork(), alone with the map. */
+void reclaim_adopt(struct rcumap *map);
+
+/* Alone with the map, and nobody in a section: give back all at once. */
+void reclaim_drain(struct rcumap *map);
+
 /*
  * The parts of that, for tests that have no thread, one caller at a time:
  * take() takes what is retired into the batch (C2: the last one was given back); false if there was nothing.

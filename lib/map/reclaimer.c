@@ -5,6 +5,7 @@
 
 #include "ground/thread.h"
 #include "map/expiry.h"
+#include "map/fork.h"
 #include "map/reclaim.h"
 #include "map/removed.h"
 #include "map/resize.h"
@@ -44,17 +45,23 @@ static bool expire(struct rcumap *map, uint64_t *idle_ns)
 	return more;
 }
 
+static void decide_close(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	map->closing = !map_holds(map);
+	reclaimer->close = map->closing ? CLOSE_GRANTED : CLOSE_REFUSED;
+	pthread_cond_broadcast(&reclaimer->changed);
+}
+
 /* In answer to reclaimer_close(). Between two callbacks: none holds or stores anything meanwhile. */
 static void answer_close(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	pthread_mutex_lock(&reclaimer->lock);
-	if (reclaimer->close == CLOSE_ASKED) {
-		map->closing = !map_holds(map);
-		reclaimer->close = map->closing ? CLOSE_GRANTED : CLOSE_REFUSED;
-		pthread_cond_broadcast(&reclaimer->changed);
-	}
+	if (reclaimer->close == CLOSE_ASKED)
+		decide_close(map);
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
@@ -69,8 +76,14 @@ static void *run(void *arg)
 
 	served = map;
 	section->thread_register();
+	/* The first section registers a bp thread with liburcu: not in a turn (map/fork.h). */
+	section->lock();
+	section->unlock();
 	for (;;) {
 		uint32_t value = wake_value(&reclaimer->wake);
+
+		fork_turn_begin(map);
+
 		uint64_t idle_ns = WAKE_FOREVER;
 		bool stop = must_stop(map), more = !stop && reclaimer_resize(map);
 
@@ -81,7 +94,10 @@ static void *run(void *arg)
 
 		uint64_t sleep_ns = reclaimer_reclaim(map);
 
-		if (stop && !reclaimer->batch_waits && !reclaimer_has_work(map))
+		bool done = stop && !reclaimer->batch_waits && !reclaimer_has_work(map);
+
+		fork_turn_end(map);
+		if (done)
 			break;
 		if (reclaimer->resize_error && sleep_ns > RETRY_NS)
 			sleep_ns = RETRY_NS;
@@ -106,14 +122,19 @@ int reclaimer_start(struct rcumap *map)
 
 	if (error)
 		return error;
+	if (reclaimer->batch_waits) /* it was adopted */
+		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
 
 	char name[THREAD_NAME_SIZE];
 
 	thread_name(name, "rcumap", map->section->name);
 	error = thread_start(&reclaimer->thread, name, run, map);
-	if (error)
+	if (error) {
 		grace_detach(&reclaimer->grace);
-	return error;
+		return error;
+	}
+	reclaimer->running = true;
+	return 0;
 }
 
 int reclaimer_close(struct rcumap *map)
@@ -122,6 +143,8 @@ int reclaimer_close(struct rcumap *map)
 
 	pthread_mutex_lock(&reclaimer->lock);
 	reclaimer->close = CLOSE_ASKED;
+	if (!reclaimer->running)
+		decide_close(map);
 	wake_signal(&reclaimer->wake);
 	while (reclaimer->close == CLOSE_ASKED)
 		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
@@ -132,10 +155,38 @@ int reclaimer_close(struct rcumap *map)
 	return result;
 }
 
+/* Without a thread, alone with the map: nobody is in a section, so that what is taken may be given back. */
+static void drain(struct rcumap *map)
+{
+	const struct rcumap *before = served;
+
+	served = map;
+	reclaim_drain(map);
+	removed_tell_remaining(map);
+	served = before;
+}
+
+void reclaimer_adopt(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	pthread_cond_init(&reclaimer->changed, NULL); /* those who waited are gone */
+	reclaimer->wishes = NULL;
+	reclaimer->close = CLOSE_NONE;
+	map->closing = false;
+	reclaimer->in_turn = reclaimer->running = false;
+	reclaim_adopt(map);
+	expiry_adopt(map);
+}
+
 void reclaimer_stop(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
+	if (!reclaimer->running) {
+		drain(map);
+		return;
+	}
 	/* [STOP release] pairs with [STOP acquire] in must_stop(). */
 	atomic_store_explicit(&reclaimer->stop, true, memory_order_release);
 	wake_signal(&reclaimer->wake);

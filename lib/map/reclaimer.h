@@ -22,6 +22,9 @@ int reclaimer_start(struct rcumap *map);
 int reclaimer_close(struct rcumap *map);
 void reclaimer_stop(struct rcumap *map);
 
+/* In a child of fork(), with all locks held: bring into order what the parent's threads left, but start none. */
+void reclaimer_adopt(struct rcumap *map);
+
 /* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for
  * himself, in a section or in a callback. */
 int reclaimer_leave_section(const struct rcumap *map, bool *paused);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/removed.h"
 
+#include "map/fork.h"
 #include "map/read.h"
 
 void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcumap_reason reason)
@@ -11,10 +12,14 @@ void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcu
 
 	if (!removed_is_told(map))
 		return;
+
+	const bool left = fork_turn_leave(map);
+
 	map->section->resume(paused);
 	map->removed(map->removed_ctx, entry, reason);
 	if (paused)
 		(void)map->section->pause();
+	fork_turn_enter_again(map, left);
 }
 
 static void tell_remaining(void *ctx, struct rcumap_entry *entry)

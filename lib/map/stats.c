@@ -83,6 +83,16 @@ uint64_t map_retired_bytes(const struct rcumap *map)
 	return not_negative(totals.retired_bytes - reclaimed);
 }
 
+void map_adopt_retired(struct rcumap *map, uint64_t entries, uint64_t bytes)
+{
+	struct totals totals = add_up(map);
+
+	/* relaxed: nobody else is there */
+	atomic_store_explicit(&map->reclaimer.reclaimed, totals.replaced + totals.deleted + totals.expired - entries,
+			      memory_order_relaxed);
+	atomic_store_explicit(&map->reclaimer.reclaimed_bytes, totals.retired_bytes - bytes, memory_order_relaxed);
+}
+
 uint64_t rcumap_count(const struct rcumap *map)
 {
 	if (!map)

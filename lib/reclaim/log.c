@@ -190,3 +190,34 @@ void log_adopt(struct log *log, uint64_t taken)
 	blocks += cancel_unfilled_in_list(atomic_load_explicit(&log->full, memory_order_relaxed));
 	atomic_store_explicit(&log->blocks, blocks, memory_order_relaxed);
 }
+
+static void visit_block(const struct log_block *block, void (*visit)(void *ctx, uint64_t word), void *ctx)
+{
+	/* Cells that were never reserved are 0. */
+	for (unsigned i = 0; i < LOG_CELLS; i++) {
+		uint64_t word = atomic_load_explicit(&((struct log_block *)block)->cell[i], memory_order_relaxed);
+
+		if (word && word != LOG_CANCELLED)
+			visit(ctx, word);
+	}
+}
+
+void log_each_in(const struct log_block *blocks, void (*visit)(void *ctx, uint64_t word), void *ctx)
+{
+	for (; blocks; blocks = blocks->next)
+		visit_block(blocks, visit, ctx);
+}
+
+void log_each(const struct log *log, void (*visit)(void *ctx, uint64_t word), void *ctx)
+{
+	struct log *all = (struct log *)log;
+
+	log_each_in(log->waiting, visit, ctx);
+	log_each_in(atomic_load_explicit(&all->full, memory_order_relaxed), visit, ctx);
+	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
+		struct log_block *block = atomic_load_explicit(&all->stripe[s].current, memory_order_relaxed);
+
+		if (block)
+			visit_block(block, visit, ctx);
+	}
+}

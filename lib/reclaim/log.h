@@ -111,4 +111,8 @@ uint64_t log_blocks(const struct log *log);
  * that a writer was just handing over is lost. */
 void log_adopt(struct log *log, uint64_t taken);
 
+/* Likewise: call `visit` for each word in these blocks, and in those that the consumer has not taken. */
+void log_each_in(const struct log_block *blocks, void (*visit)(void *ctx, uint64_t word), void *ctx);
+void log_each(const struct log *log, void (*visit)(void *ctx, uint64_t word), void *ctx);
+
 #endif

@@ -59,6 +59,15 @@ static void *unlinked_of(uint64_t word)
 	return (void *)(uintptr_t)(word & ~(uint64_t)RETIRE_REASON_MAX);
 }
 
+/* All in it is reclaimed. */
+static int finish_block(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+			struct log_block *block)
+{
+	log_reclaim_block(&retire->log, memory, freer, block);
+	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
+	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
+}
+
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
 {
@@ -76,9 +85,26 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 		if (word)
 			reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
 	}
-	log_reclaim_block(&retire->log, memory, freer, block);
-	/* [EMPTIED release] pairs with [EMPTIED acquire] in retire_unreclaimed(). */
-	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
+	return finish_block(retire, memory, freer, block);
+}
+
+int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+{
+	struct log_block *block = retire->ready;
+
+	if (!block)
+		return 0;
+	for (uint64_t i = 0; i < block->used; i++) {
+		uint64_t word = log_word(block, i);
+
+		if (!word)
+			continue;
+		log_cancel(&block->cell[i]); /* first: it is never seen again */
+		reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+	}
+	retire->ready = block->next;
+	return finish_block(retire, memory, freer, block);
 }
 
 void retire_adopt(struct retire *retire, const struct log_batch *batch)
@@ -92,4 +118,26 @@ void retire_adopt(struct retire *retire, const struct log_batch *batch)
 	atomic_store_explicit(&retire->popping, false, memory_order_relaxed);
 	atomic_store_explicit(&retire->unreclaimed, ready, memory_order_relaxed);
 	log_adopt(&retire->log, ready + batch->count);
+}
+
+struct visitor {
+	void (*visit)(void *ctx, void *unlinked, unsigned reason);
+	void *ctx;
+};
+
+static void visit_word(void *ctx, uint64_t word)
+{
+	struct visitor *visitor = ctx;
+
+	visitor->visit(visitor->ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+}
+
+void retire_each(const struct retire *retire, const struct log_batch *batch,
+		 void (*visit)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+{
+	struct visitor visitor = { visit, ctx };
+
+	log_each_in(retire->ready, visit_word, &visitor);
+	log_each_in(batch->blocks, visit_word, &visitor);
+	log_each(&retire->log, visit_word, &visitor);
 }

@@ -82,9 +82,18 @@ static inline uint64_t retire_blocks(const struct retire *retire)
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 
+/* The same, if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the block, and in it what
+ * `reclaim` was not called for. */
+int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+
 /* In a child of fork(), where no other thread of the parent is: nobody is popping, nobody fills a cell any more. The
  * reclaimer was in none of the calls above. `batch`: what it had taken and not made ready. Blocks that helpers had
  * popped are lost, with what is in them. */
 void retire_adopt(struct retire *retire, const struct log_batch *batch);
+
+/* After that: call `visit` for all that is not reclaimed. */
+void retire_each(const struct retire *retire, const struct log_batch *batch,
+		 void (*visit)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 
 #endif
