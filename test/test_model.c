@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random sequences of all verbs against a plain array, by a clock that jumps: every result, every value, every version
- * and every life must be what the array says. Over few keys, so that each meets every other; with hashes so weak that chains and whole classes of keys
- * collide; and over many keys, so that the table grows and shrinks meanwhile.
+ * and every life must be what the array says. Over few keys, so that each meets every other; with hashes so weak that
+ * chains and whole classes of keys collide; and over many keys, so that the table grows and shrinks meanwhile.
  */
 #include "checked_allocator.h"
 #include "clock_fixture.h"
