@@ -3,6 +3,8 @@
 #include "checked_allocator.h"
 #include "fixture.h"
 
+#include <urcu/flavor.h>
+
 /* What was told, in order. Written by the reclaimer's thread, read after a barrier or the map's end. */
 #define TOLD_MAX 64u
 
@@ -226,6 +228,8 @@ static void call_map(void *ctx, const struct rcumap_entry *entry, enum rcumap_re
 
 	if (c->calls++ || reason != RCUMAP_DELETED)
 		return;
+	/* With qsbr the thread is online, as reads require; with the others in no section. */
+	c->bad += (flavor_rcu(fixture_flavor)->read_ongoing() != 0) != (fixture_flavor == FLAVOR_QSBR);
 	c->bad += !holds(c->map, 2, 2) || key != 1;
 	c->bad += put(c->map, 1, 11, RCUMAP_TTL_NEVER, NULL) != 0 || !holds(c->map, 1, 11);
 	c->bad += put(c->map, 2, 12, RCUMAP_TTL_NEVER, NULL) != 0 || delete (c->map, 3) != 0;
@@ -384,7 +388,8 @@ struct hammer {
 	uint64_t stores;	    /* by each writer */
 	_Atomic unsigned char *told; /* how often, for each value stored */
 	unsigned char *stored;	    /* whether the store succeeded */
-	_Atomic uint64_t foreign, calls, again;
+	_Atomic uint64_t foreign, calls, again, elsewhere;
+	_Atomic pthread_t caller; /* of the callback, first of all */
 };
 
 static void count_once(void *ctx, const struct rcumap_entry *entry, enum rcumap_reason reason)
@@ -392,7 +397,10 @@ static void count_once(void *ctx, const struct rcumap_entry *entry, enum rcumap_
 	struct hammer *h = ctx;
 	uint64_t value = number_of(rcumap_entry_value(entry));
 
-	atomic_fetch_add(&h->calls, 1);
+	if (atomic_fetch_add(&h->calls, 1) == 0)
+		atomic_store(&h->caller, pthread_self());
+	else if (atomic_load(&h->caller) != pthread_self())
+		atomic_fetch_add(&h->elsewhere, 1);
 	if (value >= h->stores * WRITERS || reason < RCUMAP_DELETED || reason > RCUMAP_DESTROYED)
 		atomic_fetch_add(&h->foreign, 1);
 	else if (atomic_fetch_add(&h->told[value], 1))
@@ -459,6 +467,7 @@ static void once_each(void)
 	ok(stored > h.stores, "%s: much was stored", fixture_name());
 	is_int(wrong, 0, "%s: each entry that was stored is told of, and nothing else", fixture_name());
 	is_int(h.again + h.foreign, 0, "%s: once, whole, with a reason", fixture_name());
+	is_int(h.elsewhere, 0, "%s: by one thread, though writers would help", fixture_name());
 	is_int(h.calls, stats.inserted + stats.replaced, "%s: as many as the statistics say", fixture_name());
 	ok(fault_settled(&allocator), "%s: no byte is left", fixture_name());
 	free(h.told);
