@@ -15,6 +15,7 @@ void stall_play(struct run *run);
 void swap_play(struct run *run);
 void expire_play(struct run *run);
 void hold_play(struct run *run);
+void fork_play(struct run *run);
 void mixed_play(struct run *run);
 
 #endif
