@@ -23,6 +23,7 @@ struct attempt attempt_begin(struct rcumap *map, const void *key, size_t key_siz
 		.map = map,
 		.stripe = &map->stripe[stripe_index()],
 		.hash = key ? hash_key(&map->tables.hash, key, key_size) : 0,
+		.now_us = clock_coarse_us(&map->clock),
 	};
 }
 
@@ -122,29 +123,22 @@ int attempt_secure_hint(struct attempt *attempt)
 
 /* ------------------------------------------------------------------ time */
 
-uint64_t attempt_now_us(struct attempt *attempt)
-{
-	if (!attempt->now_us)
-		attempt->now_us = clock_coarse_us(&attempt->map->clock);
-	return attempt->now_us;
-}
-
-bool attempt_claim(struct attempt *attempt, struct rcumap_entry *entry)
+bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry)
 {
 	uint64_t word = entry_deadline(entry);
 
 	return deadline_us(word) == DEADLINE_DEAD ||
-	       (deadline_has_passed(word, attempt_now_us(attempt)) &&
+	       (deadline_has_passed(word, attempt->now_us) &&
 		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
 }
 
-enum found attempt_found(struct attempt *attempt, const struct bucket_view *view)
+enum found attempt_found(const struct attempt *attempt, const struct bucket_view *view)
 {
 	if (!view->entry)
 		return FOUND_NONE;
 	if (!entry_has_deadline(view->entry))
 		return FOUND_LIVE;
-	while (deadline_has_passed(entry_deadline(view->entry), attempt_now_us(attempt)))
+	while (deadline_has_passed(entry_deadline(view->entry), attempt->now_us))
 		if (attempt_claim(attempt, view->entry))
 			return FOUND_EXPIRED;
 	return FOUND_LIVE;

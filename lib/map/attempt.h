@@ -15,7 +15,7 @@ struct attempt {
 	struct rcumap *map;
 	struct map_stripe *stripe;
 	uint64_t hash;
-	uint64_t now_us;	    /* the clock during this operation; 0: not read yet */
+	uint64_t now_us;	    /* the coarse clock when the operation began, before it looked at anything */
 	struct rcumap_entry *entry; /* built, not published */
 	retire_cell *cell;	    /* reserved, not filled */
 	log_cell *hint_cell;	    /* the same, for a hint */
@@ -63,10 +63,8 @@ void attempt_unbuild(struct attempt *attempt);
 int attempt_secure(struct attempt *attempt);
 int attempt_secure_hint(struct attempt *attempt);
 
-/* The clock, coarse, once per operation. */
-uint64_t attempt_now_us(struct attempt *attempt);
 /* A writer who says that a key is absent sees to it that no touch revives it, and no clock that goes backward. */
-enum found attempt_found(struct attempt *attempt, const struct bucket_view *view);
+enum found attempt_found(const struct attempt *attempt, const struct bucket_view *view);
 
 /* The life that ttl_ms, which is valid, gives from now on; 0 is not for this. */
 struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms);
@@ -85,7 +83,7 @@ int attempt_insert(struct attempt *attempt, const struct table *table, struct bu
 int attempt_make_room(struct attempt *attempt, struct table *table, struct bucket_view *view);
 
 /* Make sure that an expired entry stays so: no touch revives it from now on. False: one has. */
-bool attempt_claim(struct attempt *attempt, struct rcumap_entry *entry);
+bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry);
 
 /* Take the view's entry, live, out. As attempt_displace(). */
 int attempt_remove(struct attempt *attempt, const struct table *table, struct bucket_view *view,

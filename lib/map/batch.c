@@ -49,7 +49,7 @@ size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_
 		const struct rcumap_entry *entry = lookup_end(&lookups[i], &map->tables, keys[i].data, keys[i].size);
 
 		if (entry && !read_is_alive_at(map, entry, &moment))
-			entry = NULL;
+			entry = read_again(map, keys[i].data, keys[i].size, moment.now_us);
 		if (entry)
 			prefetch_value(entry);
 		entries[i] = entry;

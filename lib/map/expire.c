@@ -66,7 +66,7 @@ static int expire_slot(struct attempt *attempt, const struct table *table, struc
 	uint64_t at = slot_load(line, slot), word;
 	struct rcumap_entry *entry = own_entry(at, view->tag, hint, &word);
 
-	if (!entry || !deadline_has_passed(word, attempt_now_us(attempt)))
+	if (!entry || !deadline_has_passed(word, attempt->now_us))
 		return 0;
 	if (slot_is_frozen(at))
 		return 1;
@@ -108,7 +108,7 @@ int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us)
 	int result = 0;
 
 	for (;;) {
-		struct sight sight = look(map, hint, attempt_now_us(&attempt));
+		struct sight sight = look(map, hint, attempt.now_us);
 
 		*deadline_us = sight.next_us;
 		if (!sight.expired) {

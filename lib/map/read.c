@@ -5,6 +5,15 @@
 
 #include "map/verbs.h"
 
+const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us)
+{
+	const struct rcumap_entry *entry =
+		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+	struct read_moment moment = { true, now_us };
+
+	return entry && read_is_alive_at(map, entry, &moment) ? entry : NULL;
+}
+
 const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)
 {
 	if (!map || !read_key_valid(key, key_size))

@@ -33,13 +33,20 @@ static inline bool read_is_alive(const struct rcumap *map, const struct rcumap_e
 	return !entry_has_deadline(entry) || !deadline_has_passed(entry_deadline(entry), clock_coarse_us(&map->clock));
 }
 
+/* The entry that was found had expired by now_us, which was read after it had been found. So another may have come into
+ * its place while it lived: look once more, and judge what is found by the same time. Wait-free. */
+const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us);
+
 /* The key is valid. Inside a read section. Wait-free. */
 static inline const struct rcumap_entry *read_find(const struct rcumap *map, const void *key, size_t key_size)
 {
 	const struct rcumap_entry *entry =
 		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+	struct read_moment moment = { 0 };
 
-	return entry && read_is_alive(map, entry) ? entry : NULL;
+	if (!entry || __builtin_expect(read_is_alive_at(map, entry, &moment), 1))
+		return entry;
+	return read_again(map, key, key_size, moment.now_us);
 }
 
 /*

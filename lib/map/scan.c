@@ -40,7 +40,8 @@ static int visit_bucket(struct scan *scan, uint64_t position, uint64_t *last)
 	const struct table *table;
 	const struct line *line = bucket_open(tables, position, &table);
 	const bool whole = position == table_first_hash(table, position);
-	struct read_moment moment = { 0 };
+	/* Before any word is loaded: what stands there and has expired by then was not displaced while it lived. */
+	struct read_moment moment = { true, clock_coarse_us(&scan->map->clock) };
 
 	*last = table_last_hash(table, position);
 	for (; line; line = line_next(line)) {

@@ -76,7 +76,7 @@ static int try_touch(struct attempt *attempt, const struct write_touch *touch, c
 
 	uint64_t word = entry_deadline(view.entry);
 
-	if (deadline_has_passed(word, attempt_now_us(attempt)))
+	if (deadline_has_passed(word, attempt->now_us))
 		return 1; /* a shorter life was given meanwhile, or it was claimed */
 	return deadline_is_sealed(word) ? touch_copy(attempt, table, &view, life) :
 					  touch_in_place(attempt, view.entry, word, life);

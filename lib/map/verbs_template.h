@@ -78,8 +78,12 @@ static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint6
 
 	const struct rcumap_entry *entry = read_find(map, key, key_size);
 
-	if (entry)
+	if (entry) {
 		left = read_ttl_ms(map, entry);
+		/* It had not expired when it was found. */
+		if (left == 0)
+			left = 1;
+	}
 	SECTION_UNLOCK();
 	if (left == 0)
 		return -ENOENT;
