@@ -212,7 +212,7 @@ static bool seal(struct attempt *attempt, struct rcumap_entry *entry, uint64_t *
 {
 	do {
 		*word = entry_deadline(entry);
-		if (deadline_has_passed(*word, attempt_now_us(attempt)))
+		if (deadline_has_passed(*word, attempt->now_us))
 			return false;
 	} while (!deadline_is_sealed(*word) && !entry_deadline_cas(entry, *word, *word | DEADLINE_SEALED));
 	*word &= ~DEADLINE_SEALED;
