@@ -72,7 +72,8 @@ uint64_t rcumap_entry_version(const struct rcumap_entry *entry)
 	return entry->version;
 }
 
-uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
+/* One load of the word says both whether the entry lives and how long. */
+static uint64_t ttl_ms_at(const struct rcumap *map, const struct rcumap_entry *entry, uint64_t coarse_us)
 {
 	if (!entry_has_deadline(entry))
 		return RCUMAP_TTL_NEVER;
@@ -83,12 +84,26 @@ uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
 		return RCUMAP_TTL_NEVER;
 	/* The same clock as for all says whether it has passed. What is left is told by the clock that deadlines are set
 	 * by: else it could be more than was given. */
-	if (deadline_has_passed(word, clock_coarse_us(&map->clock)))
+	if (deadline_has_passed(word, coarse_us))
 		return 0;
 
 	uint64_t now_us = clock_exact_us(&map->clock);
 
 	return deadline_us(word) > now_us ? (deadline_us(word) - now_us + 999) / 1000 : 1;
+}
+
+uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
+{
+	return ttl_ms_at(map, entry, clock_coarse_us(&map->clock));
+}
+
+uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_size)
+{
+	const uint64_t coarse_us = clock_coarse_us(&map->clock);
+	const struct rcumap_entry *entry =
+		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+
+	return entry ? ttl_ms_at(map, entry, coarse_us) : 0;
 }
 
 uint64_t rcumap_entry_ttl(const struct rcumap *map, const struct rcumap_entry *entry)

@@ -66,4 +66,7 @@ size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_
 /* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. */
 uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry);
 
+/* The same of a key; 0: it is absent. The clock is read before the key is looked for. Inside a read section. Wait-free. */
+uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_size);
+
 #endif

@@ -72,18 +72,10 @@ static size_t get_batch(const struct rcumap *map, const struct rcumap_key *keys,
 
 static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms)
 {
-	uint64_t left = 0;
-
 	SECTION_LOCK();
 
-	const struct rcumap_entry *entry = read_find(map, key, key_size);
+	uint64_t left = read_find_ttl_ms(map, key, key_size);
 
-	if (entry) {
-		left = read_ttl_ms(map, entry);
-		/* It had not expired when it was found. */
-		if (left == 0)
-			left = 1;
-	}
 	SECTION_UNLOCK();
 	if (left == 0)
 		return -ENOENT;
