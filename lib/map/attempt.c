@@ -45,8 +45,14 @@ int attempt_end(struct attempt *attempt, int result)
 		log_cancel(attempt->hint_cell);
 	/* Free blocks may rest with the reclaimer. */
 	attempt->wake |= result == -ENOMEM;
+	if (attempt->own)
+		return result;
 	if (attempt->wake)
 		wake_signal(&attempt->map->reclaimer.wake);
+	if (attempt->help_hints) {
+		expiry_help(attempt->map);
+		attempt->yield = true;
+	}
 	if (attempt->help)
 		attempt->yield |= reclaimer_help(attempt->map);
 	return result;
@@ -77,8 +83,11 @@ int attempt_draw_version(struct attempt *attempt, uint64_t *version)
 
 uint64_t attempt_draw_arm(struct attempt *attempt)
 {
-	/* Neither all zeros nor all ones: those are no words for a log. */
-	return 1 + draw(attempt) % (DEADLINE_ARM - 1);
+	/* Mixed, or keys that are written in turns would each draw the same arm time and again. Neither all zeros nor
+	 * all ones: those are no words for a log. */
+	uint64_t mixed = hash_mix(draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe));
+
+	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
 }
 
 int attempt_build(struct attempt *attempt, const void *key, size_t key_size, const void *value, size_t value_size,
@@ -116,7 +125,7 @@ int attempt_secure_hint(struct attempt *attempt)
 	bool late;
 	int result = expiry_reserve(attempt->map, &attempt->hint_cell, &late);
 
-	attempt->yield |= late;
+	attempt->help_hints |= late;
 	attempt->wake |= result > 0;
 	return result < 0 ? result : 0;
 }
@@ -152,7 +161,8 @@ struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
 		return (struct life){ LIFE_ENDLESS, 0 };
 
 	/* Cut, where the sum is beyond what a word holds: no clock gets there (CLOCK_US_MAX). */
-	_Static_assert(CLOCK_US_MAX < DEADLINE_NEVER - 1, "a deadline that was cut has not passed, and NEVER never will");
+	_Static_assert(CLOCK_US_MAX < DEADLINE_NEVER - 1,
+		       "a deadline that was cut has not passed, and NEVER never will");
 
 	uint64_t now = clock_exact_us(&map->clock), us = now + ttl_ms * 1000;
 

@@ -15,14 +15,15 @@ struct attempt {
 	struct rcumap *map;
 	struct map_stripe *stripe;
 	uint64_t hash;
-	uint64_t now_us;	    /* the coarse clock when the operation began, before it looked at anything */
+	uint64_t now_us; /* the coarse clock when the operation began, before it looked at anything */
 	struct rcumap_entry *entry; /* built, not published */
-	retire_cell *cell;	    /* reserved, not filled */
-	log_cell *hint_cell;	    /* the same, for a hint */
-	bool wake;		    /* the reclaimer, at the end */
-	bool help;		    /* the reclaimer, at the end */
-	bool yield;		    /* after the section */
-	unsigned failures;	    /* exchanges lost in a row */
+	retire_cell *cell; /* reserved, not filled */
+	log_cell *hint_cell; /* the same, for a hint */
+	bool own; /* of the reclaimer's, or of who does its work: it needs no waking and no help */
+	bool wake; /* the reclaimer, at the end */
+	bool help, help_hints; /* the reclaimer, at the end: with what is retired; with hints */
+	bool yield; /* after the section */
+	unsigned failures; /* exchanges lost in a row */
 };
 
 /* What a view holds for the operation. */

@@ -7,7 +7,7 @@
 /* What is the hint's own in a bucket. */
 struct sight {
 	bool expired; /* something has */
-	bool ahead;   /* something will, the first of it at next_us */
+	bool ahead; /* something will, the first of it at next_us */
 	uint64_t next_us;
 };
 
@@ -49,13 +49,6 @@ static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_u
 				sight.next_us = deadline_us(word);
 		}
 	return sight;
-}
-
-bool write_hint_is_void(const struct rcumap *map, uint64_t hint)
-{
-	struct sight sight = look(map, hint, 0);
-
-	return !sight.expired && !sight.ahead;
 }
 
 /* Remove what stands in one slot, if it is the hint's own and has expired. By identity: what has come into its place is left
@@ -106,6 +99,8 @@ int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us)
 {
 	struct attempt attempt = attempt_begin(map, NULL, 0);
 	int result = 0;
+
+	attempt.own = true;
 
 	for (;;) {
 		struct sight sight = look(map, hint, attempt.now_us);

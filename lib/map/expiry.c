@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/expiry.h"
 
+#include <sched.h>
+
 #include "map/write.h"
 
 /* A tick of the wheel: 2^16 microseconds, a fifteenth of a second. */
@@ -9,18 +11,23 @@
 #ifdef RCUMAP_DEBUG
 #define HINTS_PER_TURN 8u
 #define HINTS_SLACK 16u
-#define BLOCKS_LATE 2u
 #else
 /* Looked at in one turn, that is in one section. */
 #define HINTS_PER_TURN 512u
 /* Void hints that are no reason to compact the wheel. */
 #define HINTS_SLACK 8192u
-/* Blocks in the log when writers begin to yield. */
-#define BLOCKS_LATE 64u
 #endif
 
+/* Blocks of the log that wait when writers begin to help: more than the stripes' own, which are taken before they are
+ * full. */
+#define BLOCKS_LATE (2 * STRIPE_COUNT)
+/* What one who has filled a block then looks at: more than he adds. */
+#define HINTS_PER_HELP (2 * LOG_CELLS)
+
 /* Hints rest in the log for a while: most of those whose entries live shortly are void when they are first looked at. */
-#define INTAKE_NS UINT64_C(100000000)
+#define INTAKE_NS UINT64_C(250000000)
+/* After meeting a writer who helps: when to look again. */
+#define RETRY_SOON_NS UINT64_C(1000000)
 /* A user's clock does not say when it will be what: it is read so often. */
 #define POLL_NS UINT64_C(50000000)
 /* After want of memory. */
@@ -41,15 +48,41 @@ void expiry_init(struct rcumap *map)
 {
 	struct expiry *expiry = &map->expiry;
 
-	wheel_init(&expiry->wheel, &map->memory, &map->reclaimer.freer, tick_at(clock_coarse_us(&map->clock)));
+	wheel_init(&expiry->wheel, &map->memory, &expiry->freer, tick_at(clock_coarse_us(&map->clock)));
+}
+
+static bool is_late(const struct expiry *expiry)
+{
+	/* relaxed: a hint */
+	return log_backlog(&expiry->log) +
+		       atomic_load_explicit(&((struct expiry *)expiry)->taken_left, memory_order_relaxed) >=
+	       BLOCKS_LATE;
 }
 
 int expiry_reserve(struct rcumap *map, log_cell **cell, bool *late)
 {
 	int result = log_reserve(&map->expiry.log, &map->memory, cell);
 
-	*late = result > 0 && log_blocks(&map->expiry.log) >= BLOCKS_LATE;
+	*late = result > 0 && is_late(&map->expiry);
 	return result;
+}
+
+static bool try_lock(struct rcumap *map)
+{
+	/* [BUSY acquire] pairs with [BUSY release] in expiry_unlock(). */
+	return !atomic_exchange_explicit(&map->expiry.busy, true, memory_order_acquire);
+}
+
+void expiry_lock(struct rcumap *map)
+{
+	while (!try_lock(map))
+		sched_yield();
+}
+
+void expiry_unlock(struct rcumap *map)
+{
+	/* [BUSY release] pairs with [BUSY acquire] in try_lock(). */
+	atomic_store_explicit(&map->expiry.busy, false, memory_order_release);
 }
 
 static void free_blocks(struct rcumap *map, struct log_block *block)
@@ -67,13 +100,29 @@ void expiry_fini(struct rcumap *map)
 	struct expiry *expiry = &map->expiry;
 
 	free_blocks(map, expiry->taken.blocks);
-	free_blocks(map, expiry->drained);
+	free_blocks(map, expiry_drained(map));
 	(void)log_take(&expiry->log, &expiry->taken);
 	free_blocks(map, expiry->taken.blocks);
 	wheel_fini(&expiry->wheel);
+	slab_flush(&map->memory.slab, &expiry->freer);
 }
 
 /* ------------------------------------------------------------------ hints from the log */
+
+static void set_taken_left(struct expiry *expiry, uint64_t blocks)
+{
+	atomic_store_explicit(&expiry->taken_left, blocks, memory_order_relaxed); /* a hint */
+}
+
+static void push_drained(struct expiry *expiry, struct log_block *block)
+{
+	block->next = atomic_load_explicit(&expiry->drained, memory_order_relaxed);
+	/* [DRAINED release] publishes the link; pairs with [DRAINED acquire] in expiry_drained(), which takes the whole
+	 * stack. */
+	while (!atomic_compare_exchange_weak_explicit(&expiry->drained, &block->next, block, memory_order_release,
+						      memory_order_relaxed))
+		;
+}
 
 /* The next word of what was taken; 0: there is none. */
 static uint64_t next_taken(struct expiry *expiry)
@@ -90,8 +139,8 @@ static uint64_t next_taken(struct expiry *expiry)
 		/* Nobody reads it any more, but a late writer may still touch it. */
 		expiry->taken.blocks = block->next;
 		expiry->taken_at = 0;
-		block->next = expiry->drained;
-		expiry->drained = block;
+		set_taken_left(expiry, --expiry->taken.count);
+		push_drained(expiry, block);
 	}
 	return 0;
 }
@@ -100,11 +149,12 @@ static void take(struct expiry *expiry, uint64_t now_ns)
 {
 	if (expiry->taken.blocks || !log_pending(&expiry->log))
 		return;
-	if (now_ns - expiry->taken_ns < INTAKE_NS && log_blocks(&expiry->log) < BLOCKS_LATE)
+	if (now_ns - expiry->taken_ns < INTAKE_NS && log_backlog(&expiry->log) < BLOCKS_LATE)
 		return;
 	expiry->taken_ns = now_ns;
 	(void)log_take(&expiry->log, &expiry->taken); /* what stays behind comes with the next */
 	expiry->taken_at = 0;
+	set_taken_left(expiry, expiry->taken.count);
 }
 
 /* ------------------------------------------------------------------ looking */
@@ -145,12 +195,20 @@ static bool settle_taken(struct rcumap *map, unsigned *budget)
 	return true;
 }
 
-/* H2. */
-static void compact(struct rcumap *map, unsigned *budget)
+/* Hints in the wheel that are reason to compact it. H2. */
+static uint64_t hints_most(const struct rcumap *map)
+{
+	uint64_t most = 2 * map_expiring(map) + HINTS_SLACK;
+
+	return most > map->expiry.compact_at ? most : map->expiry.compact_at;
+}
+
+/* False: there is no memory to file again what is to stay. */
+static bool compact(struct rcumap *map, unsigned *budget)
 {
 	struct expiry *expiry = &map->expiry;
 
-	if (!expiry->compacting && wheel_hints(&expiry->wheel) > 2 * map_expiring(map) + HINTS_SLACK) {
+	if (!expiry->compacting && wheel_hints(&expiry->wheel) > hints_most(map)) {
 		wheel_compact_begin(&expiry->wheel);
 		expiry->compacting = true;
 	}
@@ -158,8 +216,12 @@ static void compact(struct rcumap *map, unsigned *budget)
 		expiry->compacting = wheel_compact(&expiry->wheel);
 		--*budget;
 		if (!settle_due(map, budget))
-			return;
+			return false;
+		/* What is left was found to be of use, or, one in a thousand, looks so: no pass is made in vain, over and
+		 * over. */
+		expiry->compact_at = expiry->compacting ? 0 : 2 * wheel_hints(&expiry->wheel);
 	}
+	return true;
 }
 
 static void set_time(struct rcumap *map, uint64_t now_us)
@@ -196,6 +258,13 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 {
 	struct expiry *expiry = &map->expiry;
 	unsigned due = HINTS_PER_TURN, taken = HINTS_PER_TURN;
+
+	if (!try_lock(map)) {
+		if (*sleep_ns > RETRY_SOON_NS)
+			*sleep_ns = RETRY_SOON_NS;
+		return false;
+	}
+
 	uint64_t now_us = clock_coarse_us(&map->clock);
 
 	set_time(map, now_us);
@@ -205,21 +274,39 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 	bool enough = settle_due(map, &due) & settle_taken(map, &taken);
 
 	if (enough)
-		compact(map, &due);
+		enough = compact(map, &due);
 
 	uint64_t idle = enough ? idle_ns(map, now_us) : RETRY_NS;
 
+	expiry_unlock(map);
 	if (*sleep_ns > idle)
 		*sleep_ns = idle;
 	return enough && (!due || !taken);
 }
 
+void expiry_help(struct rcumap *map)
+{
+	struct expiry *expiry = &map->expiry;
+	unsigned taken = HINTS_PER_HELP;
+
+	if (!try_lock(map))
+		return;
+	wheel_advance(&expiry->wheel, tick_at(clock_coarse_us(&map->clock)));
+	take(expiry, clock_system_ns(CLOCK_MONOTONIC));
+	(void)settle_taken(map, &taken); /* without memory the reclaimer tries again */
+	expiry_unlock(map);
+}
+
 struct log_block *expiry_drained(struct rcumap *map)
 {
-	struct log_block *drained = map->expiry.drained;
+	/* [DRAINED acquire] takes the stack; pairs with [DRAINED release] in push_drained(). */
+	return atomic_exchange_explicit(&map->expiry.drained, NULL, memory_order_acquire);
+}
 
-	map->expiry.drained = NULL;
-	return drained;
+bool expiry_has_drained(const struct rcumap *map)
+{
+	/* relaxed: a turn later is early enough */
+	return atomic_load_explicit(&((struct rcumap *)map)->expiry.drained, memory_order_relaxed);
 }
 
 /* ------------------------------------------------------------------ for others */

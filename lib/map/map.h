@@ -75,16 +75,16 @@ struct reclaimer {
 	struct table *batch_tables;
 	struct log_block *batch_hints; /* emptied blocks of the log of hints */
 	uint64_t batch_ticket, batch_barrier, next_barrier;
-	bool batch_waits;  /* for its grace period, or to be given back */
+	bool batch_waits; /* for its grace period, or to be given back */
 	bool batch_passed; /* its grace period has ended */
-	int resize_error;  /* of the last attempt; 0 if it went well */
+	int resize_error; /* of the last attempt; 0 if it went well */
 
 	bool paused; /* its section, so that it holds up no grace period */
 	bool in_turn; /* map/fork.h */
 	bool running; /* there is a thread: always, but in a child of fork() that could start none */
 
 	uint64_t stall_since_ns; /* when the grace period began on which map/stall.h has looked last, */
-	uint64_t stall_due_ns;	 /* and the age at which it is reported next */
+	uint64_t stall_due_ns; /* and the age at which it is reported next */
 
 	_Atomic bool stop;
 	_Atomic uint64_t barriers_wanted, barriers_done;
@@ -102,15 +102,19 @@ struct reclaimer {
 	_Atomic uint64_t growth_failed, grace_periods, stalls;
 };
 
-/* What has a deadline; map/expiry.h. The log is for all, the rest the reclaimer's. */
+/* What has a deadline; map/expiry.h. */
 struct expiry {
-	struct log log; /* hints on their way to the reclaimer */
+	struct log log; /* hints on their way */
+	_Atomic(struct log_block *) drained; /* blocks of the log that were read to the end, and are not free yet */
+	_Atomic uint64_t taken_left; /* blocks in `taken`: a hint for writers */
+	_Atomic bool busy; /* guards what follows */
 	struct wheel wheel;
-	struct log_batch taken;	   /* from the log, */
-	uint64_t taken_at;	   /* read up to this cell of the first block, */
-	uint64_t taken_ns;	   /* and when */
-	struct log_block *drained; /* read to the end, and not free yet */
+	struct slab_freer freer;
+	struct log_batch taken; /* from the log, */
+	uint64_t taken_at; /* read up to this cell of the first block, */
+	uint64_t taken_ns; /* and when */
 	bool compacting;
+	uint64_t compact_at; /* hints in the wheel when it is compacted next, at least */
 };
 
 struct rcumap {

@@ -72,8 +72,7 @@ static bool give_released(struct rcumap *map)
 
 	if (!reclaimer->released_taken)
 		/* [RELEASED acquire] takes the stack; pairs with [RELEASED release] in reclaimer_hand_over(). */
-		reclaimer->released_taken =
-			atomic_exchange_explicit(&reclaimer->released, NULL, memory_order_acquire);
+		reclaimer->released_taken = atomic_exchange_explicit(&reclaimer->released, NULL, memory_order_acquire);
 	for (unsigned i = 0; i < RELEASED_PER_TURN && reclaimer->released_taken; i++) {
 		struct rcumap_entry *entry = reclaimer->released_taken;
 

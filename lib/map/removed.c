@@ -25,8 +25,9 @@ void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcu
 static void tell_remaining(void *ctx, struct rcumap_entry *entry)
 {
 	struct rcumap *map = ctx;
+	struct read_moment now = { 0 };
 
-	removed_tell(map, entry, read_is_alive(map, entry) ? RCUMAP_DESTROYED : RCUMAP_EXPIRED);
+	removed_tell(map, entry, read_is_alive_at(map, entry, &now) ? RCUMAP_DESTROYED : RCUMAP_EXPIRED);
 }
 
 void removed_tell_remaining(struct rcumap *map)

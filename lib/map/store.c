@@ -81,11 +81,13 @@ static int try_store(struct attempt *attempt, struct write_store *store, const s
 	bucket_scan(&view, store->key, store->key_size);
 
 	enum found found = attempt_found(attempt, &view);
-	int refusal = judge(store, found, &view);
 
 	/* What is seen in a frozen bucket is so; what is not seen, perhaps not. */
 	if (found == FOUND_NONE && view.frozen)
 		return 1;
+
+	int refusal = judge(store, found, &view);
+
 	if (refusal)
 		return refusal;
 	if (view.frozen)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * update: what the user's function saw is what its result replaces. It runs again only if the key's entry has changed, not
- * if the bucket has: an entry that was seen in this section is not freed in it, so its address tells.
+ * if the bucket has: an entry that was seen in this section is not freed in it, so its address tells. Its deadline is
+ * part of what was seen: the word is sealed as it was then, before the entry is displaced, or the function runs again.
  */
 #include <errno.h>
 
@@ -12,6 +13,7 @@
 struct decision {
 	bool made;
 	const struct rcumap_entry *old; /* what it was made for; NULL: absent */
+	uint64_t word; /* the deadline of `old`, if it has one */
 	int verdict;
 	enum rcumap_reason reason; /* with RCUMAP_REMOVE */
 	struct rcumap_value value;
@@ -28,6 +30,8 @@ static int decide(struct attempt *attempt, const struct write_update *update, co
 	*decision = (struct decision){
 		.made = true, .old = old, .reason = RCUMAP_DELETED, .value = { .ttl_ms = RCUMAP_TTL_KEEP }
 	};
+	if (old && entry_has_deadline(old))
+		decision->word = entry_deadline(old);
 	decision->verdict = update->fn(update->ctx, old, &decision->value);
 	if (decision->verdict)
 		return decision->verdict < 0 ? decision->verdict : decision->verdict > RCUMAP_REMOVE ? -EINVAL : 0;
@@ -68,9 +72,19 @@ static int build(struct attempt *attempt, const struct write_update *update, con
 					     (decision->life.kind == LIFE_KEPT && entry_has_deadline(decision->old)));
 }
 
-static int carry_out(struct attempt *attempt, struct table *table, struct bucket_view *view, enum found found,
-		     const struct decision *decision, struct write_update *update)
+static bool is_as_seen(struct rcumap_entry *old, uint64_t word)
 {
+	return !entry_has_deadline(old) || entry_deadline(old) == (word | DEADLINE_SEALED) ||
+	       entry_deadline_cas(old, word, word | DEADLINE_SEALED);
+}
+
+static int carry_out(struct attempt *attempt, struct table *table, struct bucket_view *view, enum found found,
+		     struct decision *decision, struct write_update *update)
+{
+	if (found == FOUND_LIVE && !is_as_seen(view->entry, decision->word)) {
+		decision->made = false;
+		return 1;
+	}
 	if (decision->verdict == RCUMAP_REMOVE) {
 		update->version = 0;
 		return found != FOUND_LIVE ? 0 : attempt_remove(attempt, table, view, decision->reason);

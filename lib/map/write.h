@@ -24,7 +24,7 @@ struct write_store {
 	uint64_t ttl_ms;
 	enum write_condition condition;
 	uint64_t expected; /* with WRITE_IF_VERSION */
-	uint64_t version;  /* out, on success */
+	uint64_t version; /* out, on success */
 	bool yield;
 };
 
@@ -68,9 +68,6 @@ int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last);
  * 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
  */
 int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us);
-
-/* Is anything there that the hint is of? Wait-free. */
-bool write_hint_is_void(const struct rcumap *map, uint64_t hint);
 
 /* A value that can be stored; a life that can be given. 0, -EINVAL, -EFBIG; -ERANGE. */
 int write_check_value(const void *value, size_t value_size);

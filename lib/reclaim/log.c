@@ -21,10 +21,13 @@ static int create(struct memory *memory, struct log_block **block)
 
 static void push_full(struct log *log, struct log_block *block)
 {
+	atomic_fetch_add_explicit(&log->backlog, 1,
+				  memory_order_relaxed); /* a hint; first, so that it is never below 0 */
 	block->next = atomic_load_explicit(&log->full, memory_order_relaxed);
 	/* [FULL release] publishes the link; pairs with [FULL acquire] in log_take(), which takes the whole stack. */
 	while (!atomic_compare_exchange_weak_explicit(&log->full, &block->next, block, memory_order_release,
-						      memory_order_relaxed));
+						      memory_order_relaxed))
+		;
 }
 
 int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
@@ -118,8 +121,7 @@ bool log_take(struct log *log, struct log_batch *batch)
 	sort_list(log, batch, waiting);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
 		/* [BLOCK acquire] takes the block from the stripe; pairs with [BLOCK release] in log_reserve(). */
-		struct log_block *block =
-			atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
+		struct log_block *block = atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
 
 		if (!block)
 			continue;
@@ -133,8 +135,11 @@ bool log_take(struct log *log, struct log_batch *batch)
 	/* [FULL acquire] takes the stack; pairs with push_full(). */
 	struct log_block *full = atomic_exchange_explicit(&log->full, NULL, memory_order_acquire);
 
-	for (struct log_block *block = full; block; block = block->next)
+	uint64_t count = 0;
+
+	for (struct log_block *block = full; block; block = block->next, count++)
 		block->used = LOG_CELLS;
+	atomic_fetch_sub_explicit(&log->backlog, count, memory_order_relaxed); /* a hint */
 	sort_list(log, batch, full);
 	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block
 	 * is still on the way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as
@@ -152,6 +157,12 @@ uint64_t log_blocks(const struct log *log)
 {
 	/* relaxed: a hint */
 	return atomic_load_explicit(&((struct log *)log)->blocks, memory_order_relaxed);
+}
+
+uint64_t log_backlog(const struct log *log)
+{
+	/* relaxed: a hint */
+	return atomic_load_explicit(&((struct log *)log)->backlog, memory_order_relaxed);
 }
 
 /* ------------------------------------------------------------------ after fork(): all relaxed, nobody else is there */

@@ -54,6 +54,7 @@ struct log {
 	} stripe[STRIPE_COUNT];
 	_Atomic(struct log_block *) full;
 	_Atomic uint64_t blocks; /* all that there are */
+	_Atomic uint64_t backlog; /* full ones that the consumer has not taken yet */
 	struct log_block *waiting; /* the consumer's: closed, with cells that were not filled when he looked */
 };
 
@@ -103,8 +104,9 @@ static inline uint64_t log_word(const struct log_block *block, uint64_t i)
 /* Free a taken block, after a grace period that began when it had been taken (R3). Any thread. */
 void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block);
 
-/* Blocks that writers have begun and nobody has freed yet. Wait-free. */
+/* Blocks that writers have begun and nobody has freed yet; full ones that have not been taken. Wait-free. */
 uint64_t log_blocks(const struct log *log);
+uint64_t log_backlog(const struct log *log);
 
 /* In a child of fork(), where no other thread of the parent is: cells that are reserved and not filled are cancelled,
  * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. A full block
