@@ -172,13 +172,18 @@ static bool settle(struct rcumap *map, uint64_t hint)
 
 static bool settle_due(struct rcumap *map, unsigned *budget)
 {
+	struct wheel *wheel = &map->expiry.wheel;
 	uint64_t hint;
 
-	for (; *budget && wheel_pop(&map->expiry.wheel, &hint); --*budget)
+	for (; *budget && wheel_pop(wheel, &hint); --*budget) {
+		uint64_t others = wheel_hints(wheel);
+
 		if (!settle(map, hint)) {
-			wheel_unpop(&map->expiry.wheel, hint);
+			wheel_unpop(wheel, hint);
 			return false;
 		}
+		map->expiry.kept += wheel_hints(wheel) > others;
+	}
 	return true;
 }
 
@@ -211,15 +216,20 @@ static bool compact(struct rcumap *map, unsigned *budget)
 	if (!expiry->compacting && wheel_hints(&expiry->wheel) > hints_most(map)) {
 		wheel_compact_begin(&expiry->wheel);
 		expiry->compacting = true;
+		expiry->kept = 0;
 	}
 	while (expiry->compacting && *budget) {
-		expiry->compacting = wheel_compact(&expiry->wheel);
+		bool more = wheel_compact(&expiry->wheel);
+
 		--*budget;
 		if (!settle_due(map, budget))
 			return false;
-		/* What is left was found to be of use, or, one in a thousand, looks so: no pass is made in vain, over and
-		 * over. */
-		expiry->compact_at = expiry->compacting ? 0 : 2 * wheel_hints(&expiry->wheel);
+		if (!more && *budget) {
+			/* These were found to be of use; or one in a thousand looks so: no pass is made in vain, over and
+			 * over. */
+			expiry->compact_at = 2 * expiry->kept;
+			expiry->compacting = false;
+		}
 	}
 	return true;
 }
@@ -287,13 +297,15 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 void expiry_help(struct rcumap *map)
 {
 	struct expiry *expiry = &map->expiry;
-	unsigned taken = HINTS_PER_HELP;
+	unsigned due = HINTS_PER_HELP, taken = HINTS_PER_HELP;
 
 	if (!try_lock(map))
 		return;
 	wheel_advance(&expiry->wheel, tick_at(clock_coarse_us(&map->clock)));
 	take(expiry, clock_system_ns(CLOCK_MONOTONIC));
-	(void)settle_taken(map, &taken); /* without memory the reclaimer tries again */
+	/* Without memory the reclaimer tries again. */
+	if (settle_due(map, &due) && settle_taken(map, &taken))
+		(void)compact(map, &due);
 	expiry_unlock(map);
 }
 

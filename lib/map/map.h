@@ -114,6 +114,7 @@ struct expiry {
 	uint64_t taken_at; /* read up to this cell of the first block, */
 	uint64_t taken_ns; /* and when */
 	bool compacting;
+	uint64_t kept; /* hints that were taken out of the wheel and filed again since the compaction began */
 	uint64_t compact_at; /* hints in the wheel when it is compacted next, at least */
 };
 
