@@ -19,7 +19,7 @@ int rcumap_barrier(struct rcumap *map)
 
 	struct reclaimer *reclaimer = &map->reclaimer;
 
-	if (!reclaimer->running) {
+	if (reclaimer->orphaned) {
 		map->section->resume(paused);
 		return -EAGAIN;
 	}

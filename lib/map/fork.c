@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "map/expiry.h"
 #include "map/reclaimer.h"
 #include "section/bp.h"
 #include "section/watch.h"
@@ -95,16 +96,20 @@ void rcumap_before_fork(void)
 	registry.forking = true;
 	while (registry.turns)
 		pthread_cond_wait(&registry.changed, &registry.lock);
-	for (struct rcumap *map = registry.maps; map; map = map->next)
+	for (struct rcumap *map = registry.maps; map; map = map->next) {
 		pthread_mutex_lock(&map->reclaimer.lock);
+		expiry_lock(map); /* a writer who helps waits for nobody */
+	}
 	grace_before_fork(&section_bp);
 }
 
 void rcumap_after_fork_parent(void)
 {
 	grace_after_fork_parent(&section_bp);
-	for (struct rcumap *map = registry.maps; map; map = map->next)
+	for (struct rcumap *map = registry.maps; map; map = map->next) {
+		expiry_unlock(map);
 		pthread_mutex_unlock(&map->reclaimer.lock);
+	}
 	registry.forking = false;
 	pthread_cond_broadcast(&registry.changed);
 	pthread_mutex_unlock(&registry.lock);
@@ -118,6 +123,7 @@ void rcumap_after_fork_child(void)
 	grace_after_fork_child(&section_bp);
 	for (struct rcumap *map = registry.maps; map; map = map->next) {
 		reclaimer_adopt(map);
+		expiry_unlock(map);
 		pthread_mutex_unlock(&map->reclaimer.lock);
 	}
 	/* Those who start now begin their first turn when all are there: callbacks may create maps. */

@@ -81,7 +81,8 @@ struct reclaimer {
 
 	bool paused; /* its section, so that it holds up no grace period */
 	bool in_turn; /* map/fork.h */
-	bool running; /* there is a thread: always, but in a child of fork() that could start none */
+	bool running; /* there is a thread */
+	bool orphaned; /* there is none, nor will be: in a child of fork() that could start none */
 
 	uint64_t stall_since_ns; /* when the grace period began on which map/stall.h has looked last, */
 	uint64_t stall_due_ns; /* and the age at which it is reported next */

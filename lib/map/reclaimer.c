@@ -134,6 +134,7 @@ int reclaimer_start(struct rcumap *map)
 		return error;
 	}
 	reclaimer->running = true;
+	reclaimer->orphaned = false;
 	return 0;
 }
 
@@ -175,6 +176,7 @@ void reclaimer_adopt(struct rcumap *map)
 	reclaimer->close = CLOSE_NONE;
 	map->closing = false;
 	reclaimer->in_turn = reclaimer->running = false;
+	reclaimer->orphaned = true; /* until reclaimer_start() */
 	reclaim_adopt(map);
 	expiry_adopt(map);
 }

@@ -54,7 +54,7 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 	if (error)
 		return error;
 	/* Each doubling on the way might be granted, and fill the machine, before the last is refused. */
-	if (!map->reclaimer.running)
+	if (map->reclaimer.orphaned)
 		error = -EAGAIN;
 	else
 		error = table_could_have(&map->tables, bits) ? wait_for_bits(&map->reclaimer, bits) : -ENOMEM;
