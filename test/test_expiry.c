@@ -14,7 +14,7 @@ static struct fixture_clock the_clock;
 static void neither_early_nor_late(void)
 {
 	struct rcumap *map = fixture_map(NULL);
-	const uint64_t rounds = fixture_scaled(40, 5), tick_ns = 20 * MS;
+	const uint64_t rounds = fixture_scaled(20, 5), tick_ns = 20 * MS;
 	uint64_t early = 0, late = 0, seen = 0;
 
 	for (uint64_t round = 0; round < rounds; round++) {
@@ -191,7 +191,7 @@ static void the_clock_goes_back(void)
 /* Those that expire are looked at, not those that live. */
 static void work_is_proportional_to_what_expires(void)
 {
-	const uint64_t mortal = fixture_scaled(1000000, 10000), living = fixture_scaled(10000000, 100000) / 4;
+	const uint64_t mortal = fixture_scaled(400000, 10000), living = fixture_scaled(4000000, 100000) / 4;
 	struct rcumap *map = fixture_clock_map(&the_clock, 0);
 	uint64_t calls;
 
@@ -261,7 +261,7 @@ static void churn(struct team_member *me)
 static void hints_are_bounded(unsigned threads, bool overwrite)
 {
 	struct churn c = { .map = fixture_map(NULL),
-			   .turns = fixture_scaled(1000000, 40000) / threads,
+			   .turns = fixture_scaled(400000, 30000) / threads,
 			   .overwrite = overwrite,
 			   .keys = 1000 };
 	const char *what = overwrite ? "overwritten keys" : "keys that come and go";

@@ -378,7 +378,7 @@ static void wait_for_rounds(struct busy *b, unsigned index, uint64_t rounds)
 
 static void while_threads_are_busy(bool with_callback)
 {
-	const uint64_t forks = fixture_scaled(100, 10);
+	const uint64_t forks = fixture_scaled(16, 6);
 	struct told told;
 	struct busy b;
 	struct rcumap_options options;

@@ -441,7 +441,7 @@ static struct rcumap_options with_hash(rcumap_hash_fn *hash)
 static void test(void)
 {
 	static const uint64_t few[] = { 1, 2, 3, 7, 16, 64 };
-	const uint64_t turns = fixture_scaled(40000, 4000), many = fixture_scaled(100000, 10000);
+	const uint64_t turns = fixture_scaled(12000, 3000), many = fixture_scaled(40000, 10000);
 	struct rcumap_options plain = with_hash(NULL), number = with_hash(hash_number),
 			      high = with_hash(hash_high_bits), four = with_hash(hash_four_values),
 			      constant = with_hash(hash_constant);
