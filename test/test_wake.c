@@ -122,8 +122,26 @@ static void no_signal_is_lost(void)
 	is_int(c.work, 0, "each waits until it is seen: every single signal wakes the sleeper");
 }
 
+/* The event count's own slices are of 2, 16, 128 and 1024 ms: a wait of 300 ms once took a second. */
+static void a_wait_is_no_longer_than_asked(void)
+{
+	struct wake wake;
+	uint64_t least = UINT64_MAX;
+
+	wake_init(&wake);
+	for (unsigned i = 0; i < 10 && least > UINT64_C(600000000); i++) {
+		uint64_t began = now_ns();
+
+		wake_wait(&wake, wake_value(&wake), UINT64_C(300000000));
+		if (now_ns() - began < least)
+			least = now_ns() - began;
+	}
+	ok(least <= UINT64_C(600000000), "of ten waits of 300 ms one at least ends well before a second");
+}
+
 int main(void)
 {
+	a_wait_is_no_longer_than_asked();
 	a_signal_changes_the_value();
 	no_signal_is_lost();
 	return tap_done();

@@ -12,12 +12,17 @@ static int get_time(const struct ck_ec_ops *ops, struct timespec *now)
 	return clock_gettime(CLOCK_MONOTONIC, now);
 }
 
+/* Of the calling thread's wake_wait(); NULL: none. */
+static _Thread_local const struct timespec *until;
+
+/* The deadline that ck_ec gives is one of its own, of growing slices that go far beyond the caller's. */
 static void wait32(const struct ck_ec_wait_state *state, const uint32_t *address, uint32_t expected,
 		   const struct timespec *deadline)
 {
 	(void)state;
+	(void)deadline;
 	/* FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time. Any return is allowed: ck_ec looks again. */
-	syscall(SYS_futex, address, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+	syscall(SYS_futex, address, FUTEX_WAIT_BITSET_PRIVATE, expected, until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
 static void wake32(const struct ck_ec_ops *ops, const uint32_t *address)
@@ -55,6 +60,7 @@ void wake_wait(struct wake *wake, uint32_t value, uint64_t timeout_ns)
 	struct timespec deadline;
 
 	if (timeout_ns == WAKE_FOREVER) {
+		until = NULL;
 		(void)ck_ec32_wait(&wake->ec, &many_producers, value, NULL);
 		return;
 	}
@@ -65,5 +71,7 @@ void wake_wait(struct wake *wake, uint32_t value, uint64_t timeout_ns)
 		deadline.tv_nsec -= 1000000000;
 		deadline.tv_sec++;
 	}
+	until = &deadline;
 	(void)ck_ec32_wait(&wake->ec, &many_producers, value, &deadline);
+	until = NULL;
 }
