@@ -73,7 +73,7 @@
  *         4 KiB is lock-free, larger ones come from malloc. With bp, a thread's first call registers it with
  *         liburcu, which allocates and takes a lock.
  *     (2) only the records by which an entry is retired, or its new deadline noted, one allocation in several hundred;
- *         touch copies an entry that was stored without a deadline.
+ *         touch copies an entry that was stored without a deadline, or that somebody is about to replace.
  *     (3) told with bp and memb. A qsbr thread's section cannot be told: the call is a quiescent state.
  *     (4) in a section opened there.
  *     (5) or on an entry that is held, or given to a callback, anywhere.
@@ -144,7 +144,7 @@ struct rcumap_allocator {
 typedef uint64_t rcumap_hash_fn(void *ctx, const void *key, size_t key_size);
 
 /**
- * A clock: nanoseconds since any moment, below 2^63. For tests and simulations, instead of CLOCK_MONOTONIC. It may stand
+ * A clock: nanoseconds since any moment, below 2^62. For tests and simulations, instead of CLOCK_MONOTONIC. It may stand
  * still, or go backward: what is expired for good (its key was found absent by a writer, or the reclaimer has taken it)
  * does not come back, what has a deadline still ahead lives on. Called in finds, concurrently; must not call the map.
  */
@@ -153,7 +153,7 @@ typedef uint64_t rcumap_clock_fn(void *ctx);
 /** Why an entry was removed. */
 enum rcumap_reason {
 	RCUMAP_DELETED = 1, /**< delete, delete_if, update */
-	RCUMAP_REPLACED, /**< put, replace, compare_and_swap, update; or touch, which gave it a deadline and lives on */
+	RCUMAP_REPLACED, /**< put, replace, compare_and_swap, update; or touch, where it put a copy */
 	RCUMAP_EXPIRED,
 	RCUMAP_CLEARED,
 	RCUMAP_DESTROYED, /**< it was there when the map was destroyed */
@@ -490,7 +490,7 @@ int rcumap_update(struct rcumap *map, const void *key, size_t key_size, rcumap_u
  * @retval -ERANGE, -ENOMEM, -EFAULT, -ESHUTDOWN   as rcumap_put(); the life is as before.
  *
  * Context: own section. Lock-free. Cost: as a find plus one compare-and-swap; an entry that was stored without a
- * deadline is copied once, with its value.
+ * deadline, or that somebody is about to replace, is copied, with its value.
  */
 int rcumap_touch(struct rcumap *map, const void *key, size_t key_size, uint64_t ttl_ms);
 
@@ -541,7 +541,8 @@ typedef int rcumap_visit_fn(void *ctx, const struct rcumap_entry *entry);
 int rcumap_scan(const struct rcumap *map, uint64_t *cursor, size_t n, rcumap_visit_fn *visit, void *ctx);
 
 /**
- * Entries in the map: exact while nobody writes, else off by no more than what was stored and removed during the call.
+ * Entries in the map, including those that have expired until the reclaimer has removed them: exact while nobody writes,
+ * else off by no more than what was stored and removed during the call.
  * Context: anywhere. Wait-free. Cost: one line per writer stripe. NULL counts 0.
  */
 uint64_t rcumap_count(const struct rcumap *map);
@@ -588,7 +589,7 @@ int rcumap_barrier(struct rcumap *map);
 /** A snapshot of the map's counters. Each is exact while nobody writes, else off by no more than what happened during
  * the call. */
 struct rcumap_stats {
-	/** Entries that can be found. */
+	/** As rcumap_count(). */
 	uint64_t entries;
 	/** Entries stored so far under an absent key; in place of another; removed by delete, delete_if, update or clear. */
 	uint64_t inserted, replaced, deleted;
