@@ -6,13 +6,13 @@
 
 void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcumap_reason reason)
 {
-	/* It may call the map, for which a qsbr thread must be online; and before the next one it is offline again, so
-	 * that grace periods pass however many are told. */
-	const bool paused = map->reclaimer.paused;
-
 	if (!removed_is_told(map))
 		return;
 
+	/* It may call the map, for which a qsbr thread must be online; and before the next one it is offline again, so
+	 * that grace periods pass however many are told. `paused` is of this thread, the reclaimer's: with a callback
+	 * nobody helps it. */
+	const bool paused = map->reclaimer.paused;
 	const bool left = fork_turn_leave(map);
 
 	map->section->resume(paused);
