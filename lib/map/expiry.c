@@ -200,24 +200,26 @@ static bool settle_taken(struct rcumap *map, unsigned *budget)
 	return true;
 }
 
-/* Hints in the wheel that are reason to compact it. H2. */
-static uint64_t hints_most(const struct rcumap *map)
+/* More hints in the wheel are reason to compact it. H2. Where many keys share a hash, void hints may look of use: no pass
+ * is made in vain, over and over. */
+static uint64_t hints_most(const struct rcumap *map, uint64_t expiring)
 {
-	uint64_t most = 2 * map_expiring(map) + HINTS_SLACK;
-
-	return most > map->expiry.compact_at ? most : map->expiry.compact_at;
+	return 2 * (expiring + map->expiry.surplus) + HINTS_SLACK;
 }
 
 /* False: there is no memory to file again what is to stay. */
 static bool compact(struct rcumap *map, unsigned *budget)
 {
 	struct expiry *expiry = &map->expiry;
+	const uint64_t expiring = map_expiring(map);
 
-	if (!expiry->compacting && wheel_hints(&expiry->wheel) > hints_most(map)) {
+	if (!expiry->compacting && wheel_hints(&expiry->wheel) > hints_most(map, expiring)) {
 		wheel_compact_begin(&expiry->wheel);
 		expiry->compacting = true;
-		expiry->kept = 0;
+		expiry->kept = expiry->expiring = 0;
 	}
+	if (expiry->expiring < expiring)
+		expiry->expiring = expiring;
 	while (expiry->compacting && *budget) {
 		bool more = wheel_compact(&expiry->wheel);
 
@@ -225,9 +227,9 @@ static bool compact(struct rcumap *map, unsigned *budget)
 		if (!settle_due(map, budget))
 			return false;
 		if (!more && *budget) {
-			/* These were found to be of use; or one in a thousand looks so: no pass is made in vain, over and
-			 * over. */
-			expiry->compact_at = 2 * expiry->kept;
+			/* What was of use when it was looked at may be void by now: it counts as an entry, not as
+			 * surplus, for the next pass drops it. */
+			expiry->surplus = expiry->kept > expiry->expiring ? expiry->kept - expiry->expiring : 0;
 			expiry->compacting = false;
 		}
 	}

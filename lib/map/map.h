@@ -116,7 +116,8 @@ struct expiry {
 	uint64_t taken_ns; /* and when */
 	bool compacting;
 	uint64_t kept; /* hints that were taken out of the wheel and filed again since the compaction began */
-	uint64_t compact_at; /* hints in the wheel when it is compacted next, at least */
+	uint64_t expiring; /* the most entries with a deadline there were meanwhile */
+	uint64_t surplus; /* hints that the last compaction found to be of use, beyond one for each of these */
 };
 
 struct rcumap {
