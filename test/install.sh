@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs into a scratch root, builds a user's program against what lies there, shared and static, in C, and runs it; then
-# uninstalls, after which nothing may be left.
-# Environment: MAKE, CC.
+# Installs into a scratch root; compiles each header that lies there alone, as C and as C++; builds a user's program against
+# it, shared and static, in C, and runs it; then uninstalls, after which nothing may be left.
+# Environment: MAKE, CC, CXX.
 set -eu
 
 make=${MAKE:-make}
@@ -12,6 +12,17 @@ rm -rf "$root"
 mkdir -p "$root"
 
 $make --no-print-directory install DESTDIR="$root" PREFIX=$prefix LIBDIR=$prefix/lib INCLUDEDIR=$prefix/include
+
+headers=$(cd "$root$prefix/include" && find . -name '*.h' | sort)
+[ "$headers" = "$(cd include && find . -name '*.h' | sort)" ] || {
+	echo "installed are not the headers of include/: $headers"
+	exit 1
+}
+for header in $headers; do
+	echo "#include <$header>" >"$root/header.c"
+	${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -I"$root$prefix/include" -fsyntax-only "$root/header.c"
+	${CXX:-c++} -std=c++11 -Wall -Wextra -Wpedantic -Wshadow -Werror -I"$root$prefix/include" -fsyntax-only -x c++ "$root/header.c"
+done
 
 cat >"$root/user.c" <<'END'
 #include <rcumap.h>
@@ -52,7 +63,7 @@ ${CC:-cc} -Wall -Wextra -o "$root/user-static" "$root/user.c" $(pc --cflags) -Wl
 "$root/user-static"
 
 $make --no-print-directory uninstall DESTDIR="$root" PREFIX=$prefix LIBDIR=$prefix/lib INCLUDEDIR=$prefix/include
-left=$(find "$root$prefix" ! -type d)
+left=$(find "$root$prefix" ! -type d; find "$root$prefix/include" -mindepth 1)
 [ -z "$left" ] || {
 	echo "uninstall left: $left"
 	exit 1
