@@ -47,14 +47,17 @@ int attempt_end(struct attempt *attempt, int result)
 	attempt->wake |= result == -ENOMEM;
 	if (attempt->own)
 		return result;
-	if (attempt->wake)
-		wake_signal(&attempt->map->reclaimer.wake);
 	if (attempt->help_hints) {
 		expiry_help(attempt->map);
+		/* What expired may lie in fresh blocks, and attempts of its own wake nobody. */
+		attempt->wake = true;
 		attempt->yield = true;
 	}
 	if (attempt->help)
 		attempt->yield |= reclaimer_help(attempt->map);
+	/* Last: all that there is to do is told of by then. */
+	if (attempt->wake)
+		wake_signal(&attempt->map->reclaimer.wake);
 	return result;
 }
 
