@@ -8,6 +8,7 @@
 #include "map/reclaim.h"
 #include "map/resize.h"
 #include "protocol/load.h"
+#include "protocol/route.h"
 
 /* Counters of a stripe: statistics. */
 static void count(_Atomic uint64_t *counter, uint64_t n)
@@ -61,7 +62,8 @@ int attempt_end(struct attempt *attempt, int result)
 	return result;
 }
 
-void attempt_back_off(struct attempt *attempt)
+/* Another operation was faster: let it finish before the line is fought for again. */
+static void back_off(struct attempt *attempt)
 {
 	if (attempt->failures < 8)
 		attempt->failures++;
@@ -77,7 +79,8 @@ static uint64_t draw(struct attempt *attempt)
 	return atomic_fetch_add_explicit(&attempt->stripe->versions, 1, memory_order_relaxed) + 1;
 }
 
-int attempt_draw_version(struct attempt *attempt, uint64_t *version)
+/* A number that is drawn once in the map's life, or -EOVERFLOW. */
+static int draw_version(struct attempt *attempt, uint64_t *version)
 {
 	/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
 	*version = draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe);
@@ -93,10 +96,10 @@ uint64_t attempt_draw_arm(struct attempt *attempt)
 	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
 }
 
-int attempt_build(struct attempt *attempt, const void *key, size_t key_size, const void *value, size_t value_size,
-		  uint64_t version, bool has_deadline)
+/* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT. */
+static int build(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
 {
-	size_t size = entry_size(key_size, value_size, has_deadline);
+	size_t size = entry_size(content->key_size, content->value_size, has_deadline);
 	void *p = NULL;
 	int error = memory_alloc(&attempt->map->memory, size, entry_align(size), &p);
 
@@ -104,7 +107,7 @@ int attempt_build(struct attempt *attempt, const void *key, size_t key_size, con
 		return error;
 	attempt->entry = p;
 	attempt->entry->version = version;
-	entry_fill(attempt->entry, key, key_size, value, value_size, has_deadline);
+	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
 	return 0;
 }
 
@@ -144,16 +147,29 @@ bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry)
 		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
 }
 
-enum found attempt_found(const struct attempt *attempt, const struct bucket_view *view)
+/* Is the entry alive? If not, it has been claimed. */
+static bool is_live(const struct attempt *attempt, struct rcumap_entry *entry)
 {
-	if (!view->entry)
-		return FOUND_NONE;
-	if (!entry_has_deadline(view->entry))
-		return FOUND_LIVE;
-	while (deadline_has_passed(entry_deadline(view->entry), attempt->now_us))
-		if (attempt_claim(attempt, view->entry))
-			return FOUND_EXPIRED;
-	return FOUND_LIVE;
+	if (!entry_has_deadline(entry))
+		return true;
+	while (deadline_has_passed(entry_deadline(entry), attempt->now_us))
+		if (attempt_claim(attempt, entry))
+			return false;
+	return true;
+}
+
+int attempt_look(struct attempt *attempt, const void *key, size_t key_size, struct finding *finding)
+{
+	struct bucket_view *view = &finding->view;
+	int error;
+
+	finding->table = route_bucket(&attempt->map->tables, attempt->hash, view, &error);
+	if (!finding->table)
+		return error;
+	bucket_scan(view, key, key_size);
+	finding->found = !view->entry ? FOUND_NONE : is_live(attempt, view->entry) ? FOUND_LIVE : FOUND_EXPIRED;
+	/* What is seen in a frozen bucket is so; what is not seen, perhaps not. */
+	return finding->found == FOUND_NONE && view->frozen;
 }
 
 struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
@@ -260,84 +276,6 @@ static int arm(struct attempt *attempt, const uint64_t *old, const struct life *
 	return 0;
 }
 
-/* ------------------------------------------------------------------ publishing */
-
-/* attempt->entry, whose word was `word` if it has one, has just been published. */
-static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word)
-{
-	if (has_deadline && deadline_is_finite(word))
-		attempt_count_expiring(attempt, 1);
-	if (remind)
-		attempt_remind(attempt, word);
-	attempt->entry = NULL;
-}
-
-int attempt_displace(struct attempt *attempt, const struct table *table, struct bucket_view *view, enum found found,
-		     const struct life *life)
-{
-	bool remind, has_deadline = entry_has_deadline(attempt->entry);
-	bool old_ends = found == FOUND_LIVE && entry_has_deadline(view->entry);
-	uint64_t old;
-	int error = attempt_secure(attempt);
-
-	if (error)
-		return error;
-	if (old_ends && !seal(attempt, view->entry, &old))
-		return 1;
-	error = arm(attempt, old_ends ? &old : NULL, life, &remind);
-	if (error)
-		return error;
-
-	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
-
-	if (!bucket_replace(&attempt->map->tables, table, view, attempt->entry)) {
-		attempt_back_off(attempt);
-		return 1;
-	}
-	count_published(attempt, has_deadline, remind, word);
-	if (found == FOUND_EXPIRED)
-		count_inserted(attempt, table);
-	attempt_retire(attempt, view->entry, found == FOUND_EXPIRED ? RCUMAP_EXPIRED : RCUMAP_REPLACED);
-	return 0;
-}
-
-int attempt_insert(struct attempt *attempt, const struct table *table, struct bucket_view *view,
-		   const struct life *life)
-{
-	bool remind, has_deadline = entry_has_deadline(attempt->entry);
-	int error = arm(attempt, NULL, life, &remind);
-
-	if (error)
-		return error;
-
-	/* As soon as it is in, the entry belongs to all: another thread may have removed it already. */
-	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
-
-	if (!bucket_insert(view, attempt->entry)) {
-		attempt_back_off(attempt);
-		return 1;
-	}
-	count_published(attempt, has_deadline, remind, word);
-	count_inserted(attempt, table);
-	return 0;
-}
-
-int attempt_remove(struct attempt *attempt, const struct table *table, struct bucket_view *view,
-		   enum rcumap_reason reason)
-{
-	int error = attempt_secure(attempt);
-
-	if (error)
-		return error;
-	/* It need not be sealed: if a touch ends its life meanwhile, others find absent what is about to be so anyway. */
-	if (!bucket_remove(&attempt->map->tables, table, view)) {
-		attempt_back_off(attempt);
-		return 1;
-	}
-	attempt_retire(attempt, view->entry, reason);
-	return 0;
-}
-
 /* ------------------------------------------------------------------ room */
 
 /* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
@@ -362,9 +300,12 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 	return error == -EBUSY ? 0 : error;
 }
 
-int attempt_make_room(struct attempt *attempt, struct table *table, struct bucket_view *view)
+/* There is no EMPTY slot: chain a line, or let the table grow. 0: look again. -ENOMEM, -EFAULT, -EOVERFLOW. */
+static int make_room(struct attempt *attempt, struct finding *finding)
 {
 	struct tables *tables = &attempt->map->tables;
+	struct table *table = finding->table;
+	struct bucket_view *view = &finding->view;
 	struct line *line = NULL;
 
 	if (view->lines >= LOAD_CHAIN_LATE) {
@@ -379,4 +320,132 @@ int attempt_make_room(struct attempt *attempt, struct table *table, struct bucke
 	if (!error && !bucket_extend(table, view, line))
 		table_discard_line(tables, line);
 	return error;
+}
+
+/* ------------------------------------------------------------------ publishing */
+
+/* attempt->entry, whose word was `word` if it has one, has just been published. */
+static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word)
+{
+	if (has_deadline && deadline_is_finite(word))
+		attempt_count_expiring(attempt, 1);
+	if (remind)
+		attempt_remind(attempt, word);
+	attempt->entry = NULL;
+}
+
+/* As attempt_put(), of attempt->entry. */
+static int displace(struct attempt *attempt, struct finding *finding, const struct life *life)
+{
+	struct bucket_view *view = &finding->view;
+	const bool expired = finding->found == FOUND_EXPIRED;
+	bool remind, has_deadline = entry_has_deadline(attempt->entry);
+	bool old_ends = !expired && entry_has_deadline(view->entry);
+	uint64_t old;
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	if (old_ends && !seal(attempt, view->entry, &old))
+		return 1;
+	error = arm(attempt, old_ends ? &old : NULL, life, &remind);
+	if (error)
+		return error;
+
+	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
+
+	if (!bucket_replace(&attempt->map->tables, finding->table, view, attempt->entry)) {
+		back_off(attempt);
+		return 1;
+	}
+	count_published(attempt, has_deadline, remind, word);
+	if (expired)
+		count_inserted(attempt, finding->table);
+	attempt_retire(attempt, view->entry, expired ? RCUMAP_EXPIRED : RCUMAP_REPLACED);
+	return 0;
+}
+
+static int insert(struct attempt *attempt, struct finding *finding, const struct life *life)
+{
+	bool remind, has_deadline = entry_has_deadline(attempt->entry);
+	int error = arm(attempt, NULL, life, &remind);
+
+	if (error)
+		return error;
+
+	/* As soon as it is in, the entry belongs to all: another thread may have removed it already. */
+	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
+
+	if (!bucket_insert(&finding->view, attempt->entry)) {
+		back_off(attempt);
+		return 1;
+	}
+	count_published(attempt, has_deadline, remind, word);
+	count_inserted(attempt, finding->table);
+	return 0;
+}
+
+static int build_new(struct attempt *attempt, const struct finding *finding, const struct write_content *content,
+		     const struct life *life)
+{
+	uint64_t version;
+
+	if (attempt->entry)
+		return 0;
+
+	int error = draw_version(attempt, &version);
+	bool has_deadline =
+		life->kind == LIFE_FINITE || (life->kind == LIFE_KEPT && entry_has_deadline(finding->view.entry));
+
+	return error ? error : build(attempt, content, version, has_deadline);
+}
+
+int attempt_put(struct attempt *attempt, struct finding *finding, const struct write_content *content,
+		const struct life *life, uint64_t *version)
+{
+	const bool absent = finding->found == FOUND_NONE;
+	int result;
+
+	if (absent && !finding->view.empty_line) {
+		result = make_room(attempt, finding);
+		return result ? result : 1;
+	}
+	result = build_new(attempt, finding, content, life);
+	if (result)
+		return result;
+
+	uint64_t drawn = attempt->entry->version;
+
+	result = (absent ? insert : displace)(attempt, finding, life);
+	if (!result)
+		*version = drawn;
+	return result;
+}
+
+int attempt_copy(struct attempt *attempt, struct finding *finding, const struct life *life)
+{
+	const struct rcumap_entry *entry = finding->view.entry;
+	const struct write_content content = { entry_key(entry), entry->key_size, entry_value(entry),
+					       entry_value_size(entry) };
+
+	attempt_unbuild(attempt); /* a copy of something else, perhaps */
+
+	int error = build(attempt, &content, entry->version, life->kind == LIFE_FINITE);
+
+	return error ? error : displace(attempt, finding, life);
+}
+
+int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap_reason reason)
+{
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	/* It need not be sealed: if a touch ends its life meanwhile, others find absent what is about to be so anyway. */
+	if (!bucket_remove(&attempt->map->tables, finding->table, &finding->view)) {
+		back_off(attempt);
+		return 1;
+	}
+	attempt_retire(attempt, finding->view.entry, reason);
+	return 0;
 }

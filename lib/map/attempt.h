@@ -8,7 +8,7 @@
 #ifndef RCUMAP_ATTEMPT_H
 #define RCUMAP_ATTEMPT_H
 
-#include "map/map.h"
+#include "map/write.h"
 #include "protocol/bucket.h"
 
 struct attempt {
@@ -26,19 +26,26 @@ struct attempt {
 	unsigned failures; /* exchanges lost in a row */
 };
 
-/* What a view holds for the operation. */
-enum found {
-	FOUND_NONE,
-	FOUND_LIVE,
-	FOUND_EXPIRED, /* its deadline had passed, and it was claimed: the key is absent, the entry in the way */
+/* What an operation has found under its key. */
+struct finding {
+	struct table *table;
+	struct bucket_view view;
+	enum {
+		FOUND_NONE,
+		FOUND_LIVE,
+		/* Its deadline had passed, and it was claimed: the key is absent, the entry in the way. */
+		FOUND_EXPIRED,
+	} found;
 };
 
 /* The life of what is stored. */
 struct life {
 	enum {
 		LIFE_ENDLESS,
-		LIFE_FINITE, /* it ends at deadline_us */
-		LIFE_KEPT,   /* the deadline word, if there is one, of the entry that is displaced */
+		/* It ends at deadline_us. */
+		LIFE_FINITE,
+		/* The deadline word, if there is one, of the entry that is displaced. */
+		LIFE_KEPT,
 	} kind;
 	uint64_t deadline_us;
 };
@@ -48,47 +55,40 @@ struct attempt attempt_begin(struct rcumap *map, const void *key, size_t key_siz
 /* Give back what was not used, and wake whom the operation made work for. Passes `result` through. */
 int attempt_end(struct attempt *attempt, int result);
 
-/* Another operation was faster: let it finish before the line is fought for again. */
-void attempt_back_off(struct attempt *attempt);
+/*
+ * Look for the key. 0: *finding is set and true; but if its view is frozen, who wants to change anything must look again.
+ * 1: the bucket migrates, look again. -ENOMEM, -EFAULT. A writer who says that a key is absent sees to it that no touch
+ * revives it, and no clock that goes backward.
+ */
+int attempt_look(struct attempt *attempt, const void *key, size_t key_size, struct finding *finding);
 
-/* A number that is drawn once in the map's life, or -EOVERFLOW. */
-int attempt_draw_version(struct attempt *attempt, uint64_t *version);
-
-/* Allocate attempt->entry and fill it: version, key, value; not the deadline. 0, -ENOMEM, -EFAULT. */
-int attempt_build(struct attempt *attempt, const void *key, size_t key_size, const void *value, size_t value_size,
-		  uint64_t version, bool has_deadline);
-/* Give it back: another one is needed. */
+/* Give attempt->entry back: another one is needed. */
 void attempt_unbuild(struct attempt *attempt);
 
 /* Secure the record of what will be displaced; of the hint. Idempotent. 0, -ENOMEM, -EFAULT. */
 int attempt_secure(struct attempt *attempt);
 int attempt_secure_hint(struct attempt *attempt);
 
-/* A writer who says that a key is absent sees to it that no touch revives it, and no clock that goes backward. */
-enum found attempt_found(const struct attempt *attempt, const struct bucket_view *view);
-
 /* The life that ttl_ms, which is valid, gives from now on; 0 is not for this. */
 struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms);
 
 /*
- * Put attempt->entry in the place of the view's entry, or into the view's EMPTY slot. Its deadline, if it was built with
- * a word for one, is as `life` says. 0: done, attempt->entry is everybody's now. 1: the bucket has changed, look again.
- * -ENOMEM, -EFAULT: nothing happened.
+ * Store `content` for a life, under a new version: in the place of what was found, or in an EMPTY slot, for which room is
+ * made. The view is not frozen. The entry is built once: content and life stay the same until attempt_unbuild(). 0: done,
+ * *version is set. 1: the bucket has changed, look again. -ENOMEM, -EFAULT, -EOVERFLOW: nothing happened.
  */
-int attempt_displace(struct attempt *attempt, const struct table *table, struct bucket_view *view, enum found found,
-		     const struct life *life);
-int attempt_insert(struct attempt *attempt, const struct table *table, struct bucket_view *view,
-		   const struct life *life);
+int attempt_put(struct attempt *attempt, struct finding *finding, const struct write_content *content,
+		const struct life *life, uint64_t *version);
 
-/* The view has no EMPTY slot: chain a line, or let the table grow. 0: look again. -ENOMEM, -EFAULT, -EOVERFLOW. */
-int attempt_make_room(struct attempt *attempt, struct table *table, struct bucket_view *view);
+/* Put a copy of what was found, live, in its place: with its version, and another life, not LIFE_KEPT. Results as of
+ * attempt_put(). */
+int attempt_copy(struct attempt *attempt, struct finding *finding, const struct life *life);
+
+/* Take what was found, live, out. Likewise. */
+int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap_reason reason);
 
 /* Make sure that an expired entry stays so: no touch revives it from now on. False: one has. */
 bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry);
-
-/* Take the view's entry, live, out. As attempt_displace(). */
-int attempt_remove(struct attempt *attempt, const struct table *table, struct bucket_view *view,
-		   enum rcumap_reason reason);
 
 /* Account for `entry`, which the caller has unlinked with a secured cell, and retire it. */
 void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason);

@@ -2,14 +2,16 @@
 /*
  * The map: what all operations share. Who owns what:
  *
- *     tables     protocol/   changed by writers and the reclaimer
- *     memory     memory/
- *     retire     reclaim/    writers put in, the reclaimer takes out
- *     stripe     map/write   counters, one line per stripe
- *     expiry     map/expiry     writers put hints in, the reclaimer looks at them
- *     reclaimer  map/reclaimer.c, reclaim.c, resize.c   its thread, and what only that thread touches
+ *     tables      protocol/                  changed by writers and the reclaimer
+ *     next, link  map/fork.c                 the living maps
+ *     closing     map/reclaimer.c
+ *     memory      memory/                    what all of it lies in
+ *     retire      reclaim/                   writers put in, the reclaimer takes out
+ *     expiry      map/expiry.c               writers put hints in, the reclaimer looks at them
+ *     stripe      map/attempt.c, hold.c      counters, lines of their own per stripe; stats.c sums them up
+ *     reclaimer   map/reclaimer.c, reclaim.c, resize.c, reserve.c, stall.c   its thread, and what that touches
  *
- * Readers touch `tables` alone; everything that changes often lies on other lines.
+ * All else is as map_new() has set it. Readers touch `tables` and that; what changes often lies on other lines.
  */
 #ifndef RCUMAP_MAP_H
 #define RCUMAP_MAP_H
@@ -20,10 +22,10 @@
 
 #include <rcumap.h>
 
+#include "expiry/wheel.h"
 #include "ground/clock.h"
 #include "ground/stripe.h"
 #include "ground/wake.h"
-#include "expiry/wheel.h"
 #include "memory/memory.h"
 #include "protocol/table.h"
 #include "reclaim/grace.h"

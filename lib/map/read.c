@@ -72,7 +72,7 @@ uint64_t rcumap_entry_version(const struct rcumap_entry *entry)
 	return entry->version;
 }
 
-/* One load of the word says both whether the entry lives and how long. */
+/* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. One load of the word says both. */
 static uint64_t ttl_ms_at(const struct rcumap *map, const struct rcumap_entry *entry, uint64_t coarse_us)
 {
 	if (!entry_has_deadline(entry))
@@ -92,11 +92,6 @@ static uint64_t ttl_ms_at(const struct rcumap *map, const struct rcumap_entry *e
 	return deadline_us(word) > now_us ? (deadline_us(word) - now_us + 999) / 1000 : 1;
 }
 
-uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry)
-{
-	return ttl_ms_at(map, entry, clock_coarse_us(&map->clock));
-}
-
 uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_size)
 {
 	const uint64_t coarse_us = clock_coarse_us(&map->clock);
@@ -108,7 +103,7 @@ uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_
 
 uint64_t rcumap_entry_ttl(const struct rcumap *map, const struct rcumap_entry *entry)
 {
-	return read_ttl_ms(map, entry);
+	return ttl_ms_at(map, entry, clock_coarse_us(&map->clock));
 }
 
 int rcumap_ttl(const struct rcumap *map, const void *key, size_t key_size, uint64_t *ttl_ms)

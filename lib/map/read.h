@@ -28,11 +28,6 @@ static inline bool read_is_alive_at(const struct rcumap *map, const struct rcuma
 	return !deadline_has_passed(entry_deadline(entry), moment->now_us);
 }
 
-static inline bool read_is_alive(const struct rcumap *map, const struct rcumap_entry *entry)
-{
-	return !entry_has_deadline(entry) || !deadline_has_passed(entry_deadline(entry), clock_coarse_us(&map->clock));
-}
-
 /* The entry that was found had expired by now_us, which was read after it had been found. So another may have come into
  * its place while it lived: look once more, and judge what is found by the same time. Wait-free. */
 const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us);
@@ -63,10 +58,8 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
 		  const struct rcumap_entry **entries);
 
-/* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. */
-uint64_t read_ttl_ms(const struct rcumap *map, const struct rcumap_entry *entry);
-
-/* The same of a key; 0: it is absent. The clock is read before the key is looked for. Inside a read section. Wait-free. */
+/* Milliseconds that a key has left, rounded up; 0: it is absent. The clock is read before the key is looked for. Inside a
+ * read section. Wait-free. */
 uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_size);
 
 #endif

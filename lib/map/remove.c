@@ -3,30 +3,22 @@
 #include <errno.h>
 
 #include "map/attempt.h"
-#include "map/write.h"
 #include "protocol/route.h"
 
 /* 1: look again. */
 static int try_remove(struct attempt *attempt, const struct write_remove *remove)
 {
-	struct bucket_view view;
-	int error;
-	struct table *table = route_bucket(&attempt->map->tables, attempt->hash, &view, &error);
+	struct finding finding;
+	int result = attempt_look(attempt, remove->key, remove->key_size, &finding);
 
-	if (!table)
-		return error;
-	bucket_scan(&view, remove->key, remove->key_size);
-
-	enum found found = attempt_found(attempt, &view);
-
-	if (found == FOUND_NONE && view.frozen)
-		return 1;
+	if (result)
+		return result;
 	/* What has expired is the reclaimer's. */
-	if (found != FOUND_LIVE)
+	if (finding.found != FOUND_LIVE)
 		return -ENOENT;
-	if (remove->condition == WRITE_IF_VERSION && view.entry->version != remove->expected)
+	if (remove->condition == WRITE_IF_VERSION && finding.view.entry->version != remove->expected)
 		return -ESTALE;
-	return view.frozen ? 1 : attempt_remove(attempt, table, &view, remove->reason);
+	return finding.view.frozen ? 1 : attempt_remove(attempt, &finding, remove->reason);
 }
 
 int write_remove(struct rcumap *map, struct write_remove *remove)

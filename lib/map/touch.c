@@ -6,8 +6,6 @@
 #include <errno.h>
 
 #include "map/attempt.h"
-#include "map/write.h"
-#include "protocol/route.h"
 
 /* Whatever becomes of the bucket meanwhile: the entry was in it when it was seen, after this call began. If it has
  * been displaced since, this happened just before. */
@@ -39,47 +37,33 @@ static int touch_in_place(struct attempt *attempt, struct rcumap_entry *entry, u
 	return 0;
 }
 
-static int touch_copy(struct attempt *attempt, const struct table *table, struct bucket_view *view,
-		      const struct life *life)
+static int touch_copy(struct attempt *attempt, struct finding *finding, const struct life *life)
 {
-	const struct rcumap_entry *entry = view->entry;
-
-	if (view->frozen)
-		return 1;
-	attempt_unbuild(attempt); /* a copy of something else, perhaps */
-
-	int error = attempt_build(attempt, entry_key(entry), entry->key_size, entry_value(entry),
-				  entry_value_size(entry), entry->version, life->kind == LIFE_FINITE);
-
-	return error ? error : attempt_displace(attempt, table, view, FOUND_LIVE, life);
+	return finding->view.frozen ? 1 : attempt_copy(attempt, finding, life);
 }
 
 /* 1: look again. */
 static int try_touch(struct attempt *attempt, const struct write_touch *touch, const struct life *life)
 {
-	struct bucket_view view;
-	int error;
-	struct table *table = route_bucket(&attempt->map->tables, attempt->hash, &view, &error);
+	struct finding finding;
+	int result = attempt_look(attempt, touch->key, touch->key_size, &finding);
 
-	if (!table)
-		return error;
-	bucket_scan(&view, touch->key, touch->key_size);
-
-	enum found found = attempt_found(attempt, &view);
-
-	if (found == FOUND_NONE && view.frozen)
-		return 1;
-	if (found != FOUND_LIVE)
+	if (result)
+		return result;
+	if (finding.found != FOUND_LIVE)
 		return -ENOENT;
-	if (!entry_has_deadline(view.entry))
-		return life->kind == LIFE_FINITE ? touch_copy(attempt, table, &view, life) : 0;
 
-	uint64_t word = entry_deadline(view.entry);
+	struct rcumap_entry *entry = finding.view.entry;
+
+	if (!entry_has_deadline(entry))
+		return life->kind == LIFE_FINITE ? touch_copy(attempt, &finding, life) : 0;
+
+	uint64_t word = entry_deadline(entry);
 
 	if (deadline_has_passed(word, attempt->now_us))
 		return 1; /* a shorter life was given meanwhile, or it was claimed */
-	return deadline_is_sealed(word) ? touch_copy(attempt, table, &view, life) :
-					  touch_in_place(attempt, view.entry, word, life);
+	return deadline_is_sealed(word) ? touch_copy(attempt, &finding, life) :
+					  touch_in_place(attempt, entry, word, life);
 }
 
 int write_touch(struct rcumap *map, struct write_touch *touch)

@@ -7,8 +7,6 @@
 #include <errno.h>
 
 #include "map/attempt.h"
-#include "map/write.h"
-#include "protocol/route.h"
 
 struct decision {
 	bool made;
@@ -56,82 +54,53 @@ static int decide(struct attempt *attempt, const struct write_update *update, co
 	return write_check_value(decision->value.data, decision->value.size);
 }
 
-static int build(struct attempt *attempt, const struct write_update *update, const struct decision *decision)
-{
-	uint64_t version;
-
-	if (attempt->entry)
-		return 0;
-
-	int error = attempt_draw_version(attempt, &version);
-
-	return error ? error :
-		       attempt_build(attempt, update->key, update->key_size, decision->value.data, decision->value.size,
-				     version,
-				     decision->life.kind == LIFE_FINITE ||
-					     (decision->life.kind == LIFE_KEPT && entry_has_deadline(decision->old)));
-}
-
-static bool is_as_seen(struct rcumap_entry *old, uint64_t word)
+/* Seal the word of `old`, which the function saw as `word`: it stays so from now on, and was so all along. False: it has
+ * changed since. */
+static bool seal_as_seen(struct rcumap_entry *old, uint64_t word)
 {
 	return !entry_has_deadline(old) || entry_deadline(old) == (word | DEADLINE_SEALED) ||
 	       entry_deadline_cas(old, word, word | DEADLINE_SEALED);
 }
 
-static int carry_out(struct attempt *attempt, struct table *table, struct bucket_view *view, enum found found,
-		     struct decision *decision, struct write_update *update)
+static int carry_out(struct attempt *attempt, struct finding *finding, struct decision *decision,
+		     struct write_update *update)
 {
-	if (found == FOUND_LIVE && !is_as_seen(view->entry, decision->word)) {
+	const bool present = finding->found == FOUND_LIVE;
+	const struct rcumap_value *value = &decision->value;
+
+	if (present && !seal_as_seen(finding->view.entry, decision->word)) {
 		decision->made = false;
 		return 1;
 	}
 	if (decision->verdict == RCUMAP_REMOVE) {
 		update->version = 0;
-		return found != FOUND_LIVE ? 0 : attempt_remove(attempt, table, view, decision->reason);
-	}
-	if (found == FOUND_NONE && !view->empty_line) {
-		int error = attempt_make_room(attempt, table, view);
-
-		return error ? error : 1;
+		return present ? attempt_remove(attempt, finding, decision->reason) : 0;
 	}
 
-	int result = build(attempt, update, decision);
+	const struct write_content content = { update->key, update->key_size, value->data, value->size };
 
-	if (result)
-		return result;
-
-	uint64_t version = attempt->entry->version;
-
-	result = found == FOUND_NONE ? attempt_insert(attempt, table, view, &decision->life) :
-				       attempt_displace(attempt, table, view, found, &decision->life);
-	if (!result)
-		update->version = version;
-	return result;
+	return attempt_put(attempt, finding, &content, &decision->life, &update->version);
 }
 
 /* 1: look again. */
 static int try_update(struct attempt *attempt, struct write_update *update, struct decision *decision)
 {
-	struct bucket_view view;
-	int error;
-	struct table *table = route_bucket(&attempt->map->tables, attempt->hash, &view, &error);
+	struct finding finding;
+	int result = attempt_look(attempt, update->key, update->key_size, &finding);
 
-	if (!table)
-		return error;
-	bucket_scan(&view, update->key, update->key_size);
+	if (result)
+		return result;
 
-	enum found found = attempt_found(attempt, &view);
+	const struct rcumap_entry *old = finding.found == FOUND_LIVE ? finding.view.entry : NULL;
 
-	if (found == FOUND_NONE && view.frozen)
-		return 1;
-	error = decide(attempt, update, found == FOUND_LIVE ? view.entry : NULL, decision);
-	if (error)
-		return error;
+	result = decide(attempt, update, old, decision);
+	if (result)
+		return result;
 	if (decision->verdict == RCUMAP_KEEP) {
-		update->version = found == FOUND_LIVE ? view.entry->version : 0;
+		update->version = old ? old->version : 0;
 		return 0;
 	}
-	return view.frozen ? 1 : carry_out(attempt, table, &view, found, decision, update);
+	return finding.view.frozen ? 1 : carry_out(attempt, &finding, decision, update);
 }
 
 int write_update(struct rcumap *map, struct write_update *update)

@@ -27,14 +27,19 @@ static int check_key(const struct rcumap *map, const void *key, size_t key_size)
 	return map->closing ? -ESHUTDOWN : 0;
 }
 
-static int store(struct rcumap *map, struct write_store what, uint64_t *version)
+/* `expected` is for WRITE_IF_VERSION alone, as in remove_key(). */
+static int store(struct rcumap *map, struct write_content content, uint64_t ttl_ms, enum write_condition condition,
+		 uint64_t expected, uint64_t *version)
 {
-	int result = check_key(map, what.key, what.key_size);
+	struct write_store what = {
+		.content = content, .ttl_ms = ttl_ms, .condition = condition, .expected = expected
+	};
+	int result = check_key(map, content.key, content.key_size);
 
 	if (!result)
-		result = write_check_value(what.value, what.value_size);
+		result = write_check_value(content.value, content.value_size);
 	if (!result)
-		result = write_check_ttl(what.ttl_ms);
+		result = write_check_ttl(ttl_ms);
 	if (!result)
 		result = map->verbs->store(map, &what);
 	if (!result && version)
@@ -42,9 +47,13 @@ static int store(struct rcumap *map, struct write_store what, uint64_t *version)
 	return result;
 }
 
-static int remove_key(struct rcumap *map, struct write_remove what)
+static int remove_key(struct rcumap *map, const void *key, size_t key_size, enum write_condition condition,
+		      uint64_t expected, enum rcumap_reason reason)
 {
-	int result = check_key(map, what.key, what.key_size);
+	struct write_remove what = {
+		.key = key, .key_size = key_size, .condition = condition, .expected = expected, .reason = reason
+	};
+	int result = check_key(map, key, key_size);
 
 	return result ? result : map->verbs->remove(map, &what);
 }
@@ -52,79 +61,44 @@ static int remove_key(struct rcumap *map, struct write_remove what)
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version)
 {
-	return store(map,
-		     (struct write_store){ .key = key,
-					   .key_size = key_size,
-					   .value = value,
-					   .value_size = value_size,
-					   .ttl_ms = ttl_ms,
-					   .condition = WRITE_ALWAYS },
-		     version);
+	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_ALWAYS, 0, version);
 }
 
 int rcumap_add(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version)
 {
-	return store(map,
-		     (struct write_store){ .key = key,
-					   .key_size = key_size,
-					   .value = value,
-					   .value_size = value_size,
-					   .ttl_ms = ttl_ms,
-					   .condition = WRITE_IF_ABSENT },
+	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_IF_ABSENT, 0,
 		     version);
 }
 
 int rcumap_replace(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 		   uint64_t ttl_ms, uint64_t *version)
 {
-	return store(map,
-		     (struct write_store){ .key = key,
-					   .key_size = key_size,
-					   .value = value,
-					   .value_size = value_size,
-					   .ttl_ms = ttl_ms,
-					   .condition = WRITE_IF_PRESENT },
+	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_IF_PRESENT, 0,
 		     version);
 }
 
 int rcumap_compare_and_swap(struct rcumap *map, const void *key, size_t key_size, uint64_t expected, const void *value,
 			    size_t value_size, uint64_t ttl_ms, uint64_t *version)
 {
-	return store(map,
-		     (struct write_store){ .key = key,
-					   .key_size = key_size,
-					   .value = value,
-					   .value_size = value_size,
-					   .ttl_ms = ttl_ms,
-					   .condition = WRITE_IF_VERSION,
-					   .expected = expected },
-		     version);
+	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_IF_VERSION,
+		     expected, version);
 }
 
 int rcumap_delete(struct rcumap *map, const void *key, size_t key_size)
 {
-	return remove_key(
-		map, (struct write_remove){
-			     .key = key, .key_size = key_size, .condition = WRITE_ALWAYS, .reason = RCUMAP_DELETED });
+	return remove_key(map, key, key_size, WRITE_ALWAYS, 0, RCUMAP_DELETED);
 }
 
 int rcumap_delete_if(struct rcumap *map, const void *key, size_t key_size, uint64_t expected)
 {
-	return remove_key(map, (struct write_remove){ .key = key,
-						      .key_size = key_size,
-						      .condition = WRITE_IF_VERSION,
-						      .expected = expected,
-						      .reason = RCUMAP_DELETED });
+	return remove_key(map, key, key_size, WRITE_IF_VERSION, expected, RCUMAP_DELETED);
 }
 
 int rcumap_touch(struct rcumap *map, const void *key, size_t key_size, uint64_t ttl_ms)
 {
 	if (ttl_ms == 0)
-		return remove_key(map, (struct write_remove){ .key = key,
-							      .key_size = key_size,
-							      .condition = WRITE_ALWAYS,
-							      .reason = RCUMAP_EXPIRED });
+		return remove_key(map, key, key_size, WRITE_ALWAYS, 0, RCUMAP_EXPIRED);
 
 	struct write_touch touch = { .key = key, .key_size = key_size, .ttl_ms = ttl_ms };
 	int result = check_key(map, key, key_size);

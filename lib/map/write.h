@@ -11,16 +11,23 @@
 
 #include "map/map.h"
 
+/* put and delete; add; replace; compare_and_swap and delete_if. */
 enum write_condition {
-	WRITE_ALWAYS,	  /* put, delete */
-	WRITE_IF_ABSENT,  /* add */
-	WRITE_IF_PRESENT, /* replace */
-	WRITE_IF_VERSION, /* compare_and_swap, delete_if */
+	WRITE_ALWAYS,
+	WRITE_IF_ABSENT,
+	WRITE_IF_PRESENT,
+	WRITE_IF_VERSION,
+};
+
+struct write_content {
+	const void *key;
+	size_t key_size;
+	const void *value;
+	size_t value_size;
 };
 
 struct write_store {
-	const void *key, *value;
-	size_t key_size, value_size;
+	struct write_content content;
 	uint64_t ttl_ms;
 	enum write_condition condition;
 	uint64_t expected; /* with WRITE_IF_VERSION */
