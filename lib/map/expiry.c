@@ -63,6 +63,10 @@ int expiry_reserve(struct rcumap *map, log_cell **cell, bool *late)
 {
 	int result = log_reserve(&map->expiry.log, &map->memory, cell);
 
+	/* Now, too: who has begun a block may be stopped before he fills the cell, and others tell their hints in that
+	 * block without waking anybody. The reclaimer looks again and again as long as there is a block. */
+	if (result > 0)
+		wake_signal(&map->reclaimer.wake);
 	*late = result > 0 && is_late(&map->expiry);
 	return result;
 }
@@ -85,14 +89,9 @@ void expiry_unlock(struct rcumap *map)
 	atomic_store_explicit(&map->expiry.busy, false, memory_order_release);
 }
 
-static void free_blocks(struct rcumap *map, struct log_block *block)
+static void free_blocks(struct rcumap *map, struct log_block *blocks)
 {
-	while (block) {
-		struct log_block *next = block->next;
-
-		log_reclaim_block(&map->expiry.log, &map->memory, &map->reclaimer.freer, block);
-		block = next;
-	}
+	log_reclaim_list(&map->expiry.log, &map->memory, &map->expiry.freer, blocks);
 }
 
 void expiry_fini(struct rcumap *map)
@@ -101,7 +100,7 @@ void expiry_fini(struct rcumap *map)
 
 	free_blocks(map, expiry->taken.blocks);
 	free_blocks(map, expiry_drained(map));
-	(void)log_take(&expiry->log, &expiry->taken);
+	log_take_partly(&expiry->log, &expiry->taken);
 	free_blocks(map, expiry->taken.blocks);
 	wheel_fini(&expiry->wheel);
 	slab_flush(&map->memory.slab, &expiry->freer);
@@ -124,25 +123,34 @@ static void push_drained(struct expiry *expiry, struct log_block *block)
 		;
 }
 
-/* The next word of what was taken; 0: there is none. */
+/* The next word of what was taken, which stays the next until drop_taken(); 0: there is none. */
 static uint64_t next_taken(struct expiry *expiry)
 {
 	struct log_block *block;
 
 	while ((block = expiry->taken.blocks)) {
 		for (; expiry->taken_at < block->used; expiry->taken_at++) {
-			uint64_t word = log_word(block, expiry->taken_at);
+			uint64_t word = log_peek(block, expiry->taken_at, &expiry->taken_unfilled);
 
 			if (word)
 				return word;
 		}
-		/* Nobody reads it any more, but a late writer may still touch it. */
 		expiry->taken.blocks = block->next;
 		expiry->taken_at = 0;
 		set_taken_left(expiry, --expiry->taken.count);
-		push_drained(expiry, block);
+		if (expiry->taken_unfilled)
+			log_put_back(&expiry->log, block); /* its other hints did not wait for that one */
+		else
+			push_drained(expiry, block); /* nobody reads it any more, but a late writer may still touch it */
+		expiry->taken_unfilled = false;
 	}
 	return 0;
+}
+
+static void drop_taken(struct expiry *expiry)
+{
+	/* The block may come again, and a hint that was read twice would be filed twice. */
+	log_cancel(&expiry->taken.blocks->cell[expiry->taken_at++]);
 }
 
 static void take(struct expiry *expiry, uint64_t now_ns)
@@ -152,50 +160,60 @@ static void take(struct expiry *expiry, uint64_t now_ns)
 	if (now_ns - expiry->taken_ns < INTAKE_NS && log_backlog(&expiry->log) < BLOCKS_LATE)
 		return;
 	expiry->taken_ns = now_ns;
-	(void)log_take(&expiry->log, &expiry->taken); /* what stays behind comes with the next */
+	log_take_partly(&expiry->log, &expiry->taken);
 	expiry->taken_at = 0;
 	set_taken_left(expiry, expiry->taken.count);
 }
 
 /* ------------------------------------------------------------------ looking */
 
-/* Look at a hint and file it. False: there is no memory to do so. */
-static bool settle(struct rcumap *map, uint64_t hint)
+enum settled {
+	SETTLED_VOID, /* the hint is of no more use */
+	SETTLED_FILED,
+	SETTLED_NOT, /* there is no memory: it is to be kept */
+};
+
+/* Look at a hint and file it. */
+static enum settled settle(struct rcumap *map, uint64_t hint)
 {
 	uint64_t deadline_us;
 	int result = write_expire(map, hint, &deadline_us);
 
+	if (result == 0)
+		return SETTLED_VOID;
 	if (result > 0)
 		result = wheel_add(&map->expiry.wheel, tick_after(deadline_us), hint);
-	return result == 0;
+	return result == 0 ? SETTLED_FILED : SETTLED_NOT;
 }
 
+/* False: there is no memory. */
 static bool settle_due(struct rcumap *map, unsigned *budget)
 {
 	struct wheel *wheel = &map->expiry.wheel;
 	uint64_t hint;
 
 	for (; *budget && wheel_pop(wheel, &hint); --*budget) {
-		uint64_t others = wheel_hints(wheel);
+		enum settled settled = settle(map, hint);
 
-		if (!settle(map, hint)) {
+		if (settled == SETTLED_NOT) {
 			wheel_unpop(wheel, hint);
 			return false;
 		}
-		map->expiry.kept += wheel_hints(wheel) > others;
+		map->expiry.kept += settled == SETTLED_FILED;
 	}
 	return true;
 }
 
+/* Likewise. */
 static bool settle_taken(struct rcumap *map, unsigned *budget)
 {
 	struct expiry *expiry = &map->expiry;
 	uint64_t hint;
 
 	for (; *budget && (hint = next_taken(expiry)); --*budget) {
-		if (!settle(map, hint))
+		if (settle(map, hint) == SETTLED_NOT)
 			return false;
-		expiry->taken_at++;
+		drop_taken(expiry);
 	}
 	return true;
 }
@@ -207,7 +225,7 @@ static uint64_t hints_most(const struct rcumap *map, uint64_t expiring)
 	return 2 * (expiring + map->expiry.surplus) + HINTS_SLACK;
 }
 
-/* False: there is no memory to file again what is to stay. */
+/* Likewise. */
 static bool compact(struct rcumap *map, unsigned *budget)
 {
 	struct expiry *expiry = &map->expiry;
@@ -266,9 +284,20 @@ static uint64_t idle_ns(const struct rcumap *map, uint64_t now_us)
 	return sleep_ns;
 }
 
+/* Look at so many hints that are due, and so many that were told; alone. False: there is no memory. */
+static bool work(struct rcumap *map, uint64_t now_us, unsigned *due, unsigned *taken)
+{
+	set_time(map, now_us);
+	take(&map->expiry, clock_system_ns(CLOCK_MONOTONIC));
+
+	/* Neither waits for the other to be done. */
+	bool enough = settle_due(map, due) & settle_taken(map, taken);
+
+	return enough && compact(map, due);
+}
+
 bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 {
-	struct expiry *expiry = &map->expiry;
 	unsigned due = HINTS_PER_TURN, taken = HINTS_PER_TURN;
 
 	if (!try_lock(map)) {
@@ -278,16 +307,7 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 	}
 
 	uint64_t now_us = clock_coarse_us(&map->clock);
-
-	set_time(map, now_us);
-	take(expiry, clock_system_ns(CLOCK_MONOTONIC));
-
-	/* Neither waits for the other to be done. */
-	bool enough = settle_due(map, &due) & settle_taken(map, &taken);
-
-	if (enough)
-		enough = compact(map, &due);
-
+	bool enough = work(map, now_us, &due, &taken);
 	uint64_t idle = enough ? idle_ns(map, now_us) : RETRY_NS;
 
 	expiry_unlock(map);
@@ -298,16 +318,11 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 
 void expiry_help(struct rcumap *map)
 {
-	struct expiry *expiry = &map->expiry;
 	unsigned due = HINTS_PER_HELP, taken = HINTS_PER_HELP;
 
 	if (!try_lock(map))
 		return;
-	wheel_advance(&expiry->wheel, tick_at(clock_coarse_us(&map->clock)));
-	take(expiry, clock_system_ns(CLOCK_MONOTONIC));
-	/* Without memory the reclaimer tries again. */
-	if (settle_due(map, &due) && settle_taken(map, &taken))
-		(void)compact(map, &due);
+	(void)work(map, clock_coarse_us(&map->clock), &due, &taken); /* without memory the reclaimer tries again */
 	expiry_unlock(map);
 }
 
@@ -315,12 +330,6 @@ struct log_block *expiry_drained(struct rcumap *map)
 {
 	/* [DRAINED acquire] takes the stack; pairs with [DRAINED release] in push_drained(). */
 	return atomic_exchange_explicit(&map->expiry.drained, NULL, memory_order_acquire);
-}
-
-bool expiry_has_drained(const struct rcumap *map)
-{
-	/* relaxed: a turn later is early enough */
-	return atomic_load_explicit(&((struct rcumap *)map)->expiry.drained, memory_order_relaxed);
 }
 
 /* ------------------------------------------------------------------ for others */
@@ -337,8 +346,10 @@ static uint64_t count_blocks(const struct log_block *block)
 void expiry_adopt(struct rcumap *map)
 {
 	struct expiry *expiry = &map->expiry;
+	/* relaxed: nobody else is there */
+	const struct log_block *drained = atomic_load_explicit(&expiry->drained, memory_order_relaxed);
 
-	log_adopt(&expiry->log, count_blocks(expiry->taken.blocks) + count_blocks(expiry->drained) +
+	log_adopt(&expiry->log, log_adopt_list(expiry->taken.blocks) + count_blocks(drained) +
 					count_blocks(map->reclaimer.batch_hints));
 }
 

@@ -38,7 +38,6 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns);
 
 /* The reclaimer: blocks of the log that have been emptied, to be freed a grace period from now. NULL: none. */
 struct log_block *expiry_drained(struct rcumap *map);
-bool expiry_has_drained(const struct rcumap *map);
 
 /* Keep others from working, as around fork(). */
 void expiry_lock(struct rcumap *map);

@@ -14,7 +14,7 @@ static struct {
 	pthread_cond_t changed;
 	struct rcumap *maps;
 	unsigned turns; /* under way */
-	bool forking;	/* no turn begins */
+	bool forking; /* no turn begins */
 } registry = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static bool is_ours(const struct rcumap *map)

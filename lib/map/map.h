@@ -114,8 +114,9 @@ struct expiry {
 	struct wheel wheel;
 	struct slab_freer freer;
 	struct log_batch taken; /* from the log, */
-	uint64_t taken_at; /* read up to this cell of the first block, */
-	uint64_t taken_ns; /* and when */
+	uint64_t taken_ns; /* when, */
+	uint64_t taken_at; /* and read up to this cell of the first block */
+	bool taken_unfilled; /* one of the cells before it was not filled yet */
 	bool compacting;
 	uint64_t kept; /* hints that were taken out of the wheel and filed again since the compaction began */
 	uint64_t expiring; /* the most entries with a deadline there were meanwhile */

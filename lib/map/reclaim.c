@@ -181,12 +181,8 @@ static unsigned give_share(struct rcumap *map)
 		reclaimer->batch_tables = table->retired;
 		table_free(&map->tables, table, &reclaimer->freer);
 	}
-	while (reclaimer->batch_hints) {
-		struct log_block *block = reclaimer->batch_hints;
-
-		reclaimer->batch_hints = block->next;
-		log_reclaim_block(&map->expiry.log, &map->memory, &reclaimer->freer, block);
-	}
+	log_reclaim_list(&map->expiry.log, &map->memory, &reclaimer->freer, reclaimer->batch_hints);
+	reclaimer->batch_hints = NULL;
 	slab_revive(&map->memory.slab, &reclaimer->freer);
 	if (retire_ready(&map->retire, &reclaimer->batch))
 		while (given < share && give_block(map, &reclaimer->freer))

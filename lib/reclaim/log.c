@@ -91,10 +91,10 @@ static bool filled(struct log_block *block)
 	return true;
 }
 
-/* Closed blocks: those that are filled into the batch, the others to the waiting ones. */
-static void sort_block(struct log *log, struct log_batch *batch, struct log_block *block)
+/* Closed blocks: into the batch, but for those that are to be `whole` and have an unfilled cell. */
+static void sort_block(struct log *log, struct log_batch *batch, struct log_block *block, bool whole)
 {
-	struct log_block **list = filled(block) ? &batch->blocks : &log->waiting;
+	struct log_block **list = !whole || filled(block) ? &batch->blocks : &log->waiting;
 
 	block->next = *list;
 	*list = block;
@@ -102,23 +102,23 @@ static void sort_block(struct log *log, struct log_batch *batch, struct log_bloc
 		batch->count++;
 }
 
-static void sort_list(struct log *log, struct log_batch *batch, struct log_block *block)
+static void sort_list(struct log *log, struct log_batch *batch, struct log_block *block, bool whole)
 {
 	while (block) {
 		struct log_block *next = block->next;
 
-		sort_block(log, batch, block);
+		sort_block(log, batch, block, whole);
 		block = next;
 	}
 }
 
-bool log_take(struct log *log, struct log_batch *batch)
+static void take_closed(struct log *log, struct log_batch *batch, bool whole)
 {
 	struct log_block *waiting = log->waiting;
 
 	*batch = (struct log_batch){ 0 };
 	log->waiting = NULL;
-	sort_list(log, batch, waiting);
+	sort_list(log, batch, waiting, whole);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
 		/* [BLOCK acquire] takes the block from the stripe; pairs with [BLOCK release] in log_reserve(). */
 		struct log_block *block = atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
@@ -129,7 +129,7 @@ bool log_take(struct log *log, struct log_batch *batch)
 		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
 
 		block->used = reserved < LOG_CELLS ? reserved : LOG_CELLS;
-		sort_block(log, batch, block);
+		sort_block(log, batch, block, whole);
 	}
 
 	/* [FULL acquire] takes the stack; pairs with push_full(). */
@@ -140,17 +140,43 @@ bool log_take(struct log *log, struct log_batch *batch)
 	for (struct log_block *block = full; block; block = block->next, count++)
 		block->used = LOG_CELLS;
 	atomic_fetch_sub_explicit(&log->backlog, count, memory_order_relaxed); /* a hint */
-	sort_list(log, batch, full);
+	sort_list(log, batch, full, whole);
+}
+
+bool log_take(struct log *log, struct log_batch *batch)
+{
+	take_closed(log, batch, true);
 	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block
 	 * is still on the way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as
 	 * above. */
 	return log->waiting || atomic_load_explicit(&log->full, memory_order_acquire);
 }
 
+void log_take_partly(struct log *log, struct log_batch *batch)
+{
+	take_closed(log, batch, false);
+}
+
+void log_put_back(struct log *log, struct log_block *block)
+{
+	block->next = log->waiting;
+	log->waiting = block;
+}
+
 void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block)
 {
 	memory_free(memory, freer, block, sizeof *block);
 	atomic_fetch_sub_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
+}
+
+void log_reclaim_list(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *blocks)
+{
+	while (blocks) {
+		struct log_block *next = blocks->next;
+
+		log_reclaim_block(log, memory, freer, blocks);
+		blocks = next;
+	}
 }
 
 uint64_t log_blocks(const struct log *log)
@@ -176,19 +202,18 @@ static void cancel_unfilled(struct log_block *block)
 			atomic_store_explicit(&block->cell[i], LOG_CANCELLED, memory_order_relaxed);
 }
 
-/* How many blocks it was. */
-static uint64_t cancel_unfilled_in_list(struct log_block *block)
+uint64_t log_adopt_list(struct log_block *blocks)
 {
 	uint64_t count = 0;
 
-	for (; block; block = block->next, count++)
-		cancel_unfilled(block);
+	for (; blocks; blocks = blocks->next, count++)
+		cancel_unfilled(blocks);
 	return count;
 }
 
 void log_adopt(struct log *log, uint64_t taken)
 {
-	uint64_t blocks = taken + cancel_unfilled_in_list(log->waiting);
+	uint64_t blocks = taken + log_adopt_list(log->waiting);
 
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
 		struct log_block *block = atomic_load_explicit(&log->stripe[s].current, memory_order_relaxed);
@@ -198,7 +223,7 @@ void log_adopt(struct log *log, uint64_t taken)
 		cancel_unfilled(block);
 		blocks++;
 	}
-	blocks += cancel_unfilled_in_list(atomic_load_explicit(&log->full, memory_order_relaxed));
+	blocks += log_adopt_list(atomic_load_explicit(&log->full, memory_order_relaxed));
 	atomic_store_explicit(&log->blocks, blocks, memory_order_relaxed);
 }
 

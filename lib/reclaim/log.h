@@ -8,11 +8,16 @@
  *
  *     stripe[].current --full or taken--> closed --all cells filled--> batch --the consumer's; a grace period--> freed
  *
+ * A consumer who can do with a part of a block need not wait for the last cell: he takes the block as soon as it is closed,
+ * cancels each word that he has taken, and puts the block back until he has found all cells filled.
+ *
  * Invariants
- * R1 A cell is filled once, by whoever reserved it. Once a block is closed nobody reserves in it.
+ * R1 A cell is filled once, by whoever reserved it; then it is the consumer's. Once a block is closed nobody reserves in
+ *    it.
  * R2 Who takes a word sees all that its writer did before he filled the cell.
- * R3 A block is freed only after a grace period that began when it was closed: whoever still holds a pointer to it,
- *    to reserve in it, was in a section by then. Its words may be read as soon as it is taken.
+ * R3 A block is freed only after all its cells were filled, and then a grace period that began when it was closed, or
+ *    later: whoever still holds a pointer to it, to reserve in it, was in a section by then. Its words may be read as soon
+ *    as it is taken.
  */
 #ifndef RCUMAP_LOG_H
 #define RCUMAP_LOG_H
@@ -58,7 +63,7 @@ struct log {
 	struct log_block *waiting; /* the consumer's: closed, with cells that were not filled when he looked */
 };
 
-/* Taken blocks: closed, and all their cells filled or cancelled. */
+/* Taken blocks: closed; and all their cells filled or cancelled, unless they were taken by log_take_partly(). */
 struct log_batch {
 	struct log_block *blocks;
 	uint64_t count;
@@ -72,11 +77,11 @@ int log_reserve(struct log *log, struct memory *memory, log_cell **cell);
 static inline void log_fill(log_cell *cell, uint64_t word)
 {
 	assert(word && word != LOG_CANCELLED);
-	/* [CELL release] pairs with [CELL acquire] in filled(). R2. */
+	/* [CELL release] pairs with [CELL acquire] in filled() and log_peek(). R2. */
 	atomic_store_explicit(cell, word, memory_order_release);
 }
 
-/* Give the cell up. Wait-free. */
+/* Give the cell up; or, the consumer's, of a taken block: its word is not seen again. Wait-free. */
 static inline void log_cancel(log_cell *cell)
 {
 	/* [CELL release] as in log_fill(). */
@@ -85,6 +90,11 @@ static inline void log_cancel(log_cell *cell)
 
 /* The consumer: take all that can be taken. True if blocks stay behind because a cell in them is not filled yet. */
 bool log_take(struct log *log, struct log_batch *batch);
+
+/* The consumer, instead: also blocks with cells that are not filled yet. He reads them by log_peek(), and puts back those in
+ * which he has met such a cell: they come with the next take. */
+void log_take_partly(struct log *log, struct log_batch *batch);
+void log_put_back(struct log *log, struct log_block *block);
 
 /* The consumer: is there anything to take? */
 bool log_pending(const struct log *log);
@@ -101,8 +111,23 @@ static inline uint64_t log_word(const struct log_block *block, uint64_t i)
 	return word == LOG_CANCELLED ? 0 : word;
 }
 
-/* Free a taken block, after a grace period that began when it had been taken (R3). Any thread. */
+/* The same, of a block that was taken by log_take_partly(). *unfilled is set if the cell is not filled yet: 0. */
+static inline uint64_t log_peek(const struct log_block *block, uint64_t i, bool *unfilled)
+{
+	if (i >= block->used)
+		return 0;
+
+	/* [CELL acquire] pairs with log_fill(). R2. */
+	uint64_t word = atomic_load_explicit(&((struct log_block *)block)->cell[i], memory_order_acquire);
+
+	*unfilled |= word == 0;
+	return word == LOG_CANCELLED ? 0 : word;
+}
+
+/* Free a taken block, or a list of them, after a grace period that began when it had been taken (R3). Any thread. */
 void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block);
+
+void log_reclaim_list(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *blocks);
 
 /* Blocks that writers have begun and nobody has freed yet; full ones that have not been taken. Wait-free. */
 uint64_t log_blocks(const struct log *log);
@@ -112,6 +137,9 @@ uint64_t log_backlog(const struct log *log);
  * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. A full block
  * that a writer was just handing over is lost. */
 void log_adopt(struct log *log, uint64_t taken);
+
+/* Likewise, first, for blocks that the consumer has taken by log_take_partly(). How many it is. */
+uint64_t log_adopt_list(struct log_block *blocks);
 
 /* Likewise: call `visit` for each word in these blocks, and in those that the consumer has not taken. */
 void log_each_in(const struct log_block *blocks, void (*visit)(void *ctx, uint64_t word), void *ctx);
