@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Defects that were found in barriers, and must not come back. The log of what is retired is compiled into this program, with two
- * of its atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
+ * Defects that were found in barriers, and in the log of what is retired, and must not come back. The log is compiled into this
+ * program, with two of its atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
  */
 #include "map/reclaim.h"
 
 #include "fixture.h"
 #include "reclaim/log.h"
 
-/* A writer is about to push a full block; the reclaimer has taken a list of blocks. */
-static void before_a_block_is_pushed(void);
+/* A writer has put a fresh block in the place of a full one; the reclaimer has taken a list of blocks. */
+static void after_a_block_was_replaced(void);
 static void after_a_list_was_taken(const void *list);
 
-static bool push_block(_Atomic(struct log_block *) *list, struct log_block **head, struct log_block *block)
+static bool replace_block(_Atomic(struct log_block *) *list, struct log_block **head, struct log_block *block)
 {
-	before_a_block_is_pushed();
-	return atomic_compare_exchange_weak_explicit(list, head, block, memory_order_release, memory_order_relaxed);
+	bool replaced =
+		atomic_compare_exchange_strong_explicit(list, head, block, memory_order_acq_rel, memory_order_acquire);
+
+	if (replaced)
+		after_a_block_was_replaced();
+	return replaced;
 }
 
 static struct log_block *take_list(_Atomic(struct log_block *) *list, struct log_block *none)
@@ -26,20 +30,20 @@ static struct log_block *take_list(_Atomic(struct log_block *) *list, struct log
 	return taken;
 }
 
-#undef atomic_compare_exchange_weak_explicit
-#define atomic_compare_exchange_weak_explicit(object, expected, desired, success, failure) \
-	push_block(object, expected, desired)
+#undef atomic_compare_exchange_strong_explicit
+#define atomic_compare_exchange_strong_explicit(object, expected, desired, success, failure) \
+	replace_block(object, expected, desired)
 #undef atomic_exchange_explicit
 #define atomic_exchange_explicit(object, desired, order) take_list(object, desired)
 #include "reclaim/log.c"
 
 static struct rcumap *map;
 
-/* For a thread that stops before it pushes a block. */
+/* For a thread that stops when it has replaced a block. */
 static _Thread_local bool stops;
 static sem_t stopped, may_go;
 
-static void before_a_block_is_pushed(void)
+static void after_a_block_was_replaced(void)
 {
 	if (!stops)
 		return;
@@ -55,7 +59,7 @@ static bool release_it;
 
 static void after_a_list_was_taken(const void *list)
 {
-	if (!release_it || list != &map->retire.log.full)
+	if (!release_it || list != &map->retire.log.stripe[0].current)
 		return;
 	release_it = false;
 	sem_post(&may_go);
@@ -195,11 +199,11 @@ static void next_thread_is_on(unsigned stripe)
 }
 
 /*
- * A block is full. Thread C puts a fresh one in its place, and stops before it pushes the full one to the list. Others go on, and
- * fill the fresh one but for C's cell. Now the reclaimer takes the stripe's block and the list; only then C pushes, and fills
- * his cell: nothing that was taken looks unfinished, but the first block was not among it. The barrier must not be done.
+ * A block is full. Thread C puts a fresh one in its place, and stops. Others go on, and fill the fresh one but for C's cell. Now
+ * the reclaimer takes the stripe's blocks; only then C fills his cell: nothing that was taken looks unfinished. The barrier
+ * must not be done, if the first block is not among it. (C pushed it to a list of full blocks, at first.)
  */
-static void a_barrier_waits_for_a_block_on_its_way_to_the_list(void)
+static void a_barrier_waits_for_a_block_that_was_just_replaced(void)
 {
 	struct job fill, stop, go_on;
 	unsigned cells;
@@ -233,7 +237,7 @@ static void a_barrier_waits_for_a_block_on_its_way_to_the_list(void)
 	barrier = ask_for_barrier();
 	release_it = true;
 	(void)reclaimer_take(map);
-	ok(stop.done, "a block came to the list after that was taken");
+	ok(stop.done, "a cell was filled after its block was taken");
 	section_bp.synchronize();
 	(void)reclaimer_give_back(map);
 	ok(!barrier_is_done(barrier) || fixture_stats(map).reclaimed - before >= retired,
@@ -244,11 +248,68 @@ static void a_barrier_waits_for_a_block_on_its_way_to_the_list(void)
 	bare_destroy();
 }
 
+/* ------------------------------------------------------------------ a log alone */
+
+static struct log the_log;
+static struct memory memory;
+
+static void count_word(void *ctx, uint64_t word)
+{
+	(void)word;
+	++*(unsigned *)ctx;
+}
+
+/* Fill a block, begin another, and stop. */
+static void *fill_and_stop(void *arg)
+{
+	(void)arg;
+	section_bp.lock();
+	for (unsigned i = 0; i <= LOG_CELLS; i++) {
+		log_cell *cell = NULL;
+
+		stops = i == LOG_CELLS;
+		if (log_reserve(&the_log, &memory, &cell) < 0)
+			bail("no cell");
+		log_fill(cell, i + 1);
+	}
+	section_bp.unlock();
+	return NULL;
+}
+
+/* It was out of reach as long as its writer had not pushed it to the list; in a child of fork() for ever. */
+static void a_full_block_waits_for_nobody(void)
+{
+	struct rcumap_allocator none = { 0 };
+	struct slab_freer freer = { 0 };
+	struct log_batch batch;
+	unsigned words = 0;
+	pthread_t thread;
+
+	memory_init(&memory, &none);
+	if (pthread_create(&thread, NULL, fill_and_stop, NULL) != 0)
+		bail("pthread_create");
+	while (sem_wait(&stopped) != 0)
+		;
+	log_each(&the_log, count_word, &words);
+	is_int(words, LOG_CELLS, "who stops when he has replaced a full block hides nothing that is in it");
+	is_int(log_backlog(&the_log), 1, "it is among those that wait for the consumer");
+	ok(log_take(&the_log, &batch), "his own stays behind");
+	ok(batch.count == 1 && batch.blocks->used == LOG_CELLS, "the full one is taken");
+	is_int(log_backlog(&the_log), 0, "none waits then");
+	sem_post(&may_go);
+	pthread_join(thread, NULL);
+	log_reclaim_list(&the_log, &memory, &freer, batch.blocks);
+	ok(!log_take(&the_log, &batch) && batch.count == 1, "then his own is taken, too");
+	log_reclaim_list(&the_log, &memory, &freer, batch.blocks);
+	memory_fini(&memory);
+}
+
 int main(void)
 {
 	sem_init(&stopped, 0, 0);
 	sem_init(&may_go, 0, 0);
 	busy_writers_do_not_starve_a_barrier();
-	a_barrier_waits_for_a_block_on_its_way_to_the_list();
+	a_barrier_waits_for_a_block_that_was_just_replaced();
+	a_full_block_waits_for_nobody();
 	return tap_done();
 }

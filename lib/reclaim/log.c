@@ -19,21 +19,15 @@ static int create(struct memory *memory, struct log_block **block)
 	return 0;
 }
 
-static void push_full(struct log *log, struct log_block *block)
+static void add_to_backlog(struct log *log, uint64_t blocks)
 {
-	atomic_fetch_add_explicit(&log->backlog, 1,
-				  memory_order_relaxed); /* a hint; first, so that it is never below 0 */
-	block->next = atomic_load_explicit(&log->full, memory_order_relaxed);
-	/* [FULL release] publishes the link; pairs with [FULL acquire] in log_take(), which takes the whole stack. */
-	while (!atomic_compare_exchange_weak_explicit(&log->full, &block->next, block, memory_order_release,
-						      memory_order_relaxed))
-		;
+	atomic_fetch_add_explicit(&log->backlog, blocks, memory_order_relaxed); /* a hint */
 }
 
 int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 {
 	_Atomic(struct log_block *) *current = &log->stripe[stripe_index()].current;
-	/* [BLOCK acquire] pairs with the [BLOCK release] below: the cells are 0. */
+	/* [BLOCK acquire] pairs with the [BLOCK release] below: the cells are 0, the links set. */
 	struct log_block *block = atomic_load_explicit(current, memory_order_acquire);
 
 	for (;;) {
@@ -52,16 +46,19 @@ int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 
 		if (error)
 			return error;
-		/* [BLOCK release] publishes the block. A block that the consumer took meanwhile makes this fail,
-		 * with NULL. */
+		fresh->next = block;
+		if (block)
+			add_to_backlog(log, 1); /* first, so that it is never below 0 */
+		/* [BLOCK release] publishes the block, and hands over the full one behind it. A block that the consumer
+		 * took meanwhile makes this fail, with NULL. */
 		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
 							    memory_order_acquire)) {
-			if (block)
-				push_full(log, block);
 			atomic_fetch_add_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
 			*cell = &fresh->cell[0];
 			return 1;
 		}
+		if (fresh->next)
+			add_to_backlog(log, (uint64_t)-1);
 		memory_discard(memory, fresh, sizeof *fresh);
 	}
 }
@@ -77,7 +74,7 @@ bool log_pending(const struct log *log)
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
 		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
 			return true;
-	return atomic_load_explicit(&all->full, memory_order_seq_cst) != NULL;
+	return false;
 }
 
 /* ------------------------------------------------------------------ taking */
@@ -115,12 +112,13 @@ static void sort_list(struct log *log, struct log_batch *batch, struct log_block
 static void take_closed(struct log *log, struct log_batch *batch, bool whole)
 {
 	struct log_block *waiting = log->waiting;
+	uint64_t count = 0;
 
 	*batch = (struct log_batch){ 0 };
 	log->waiting = NULL;
 	sort_list(log, batch, waiting, whole);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-		/* [BLOCK acquire] takes the block from the stripe; pairs with [BLOCK release] in log_reserve(). */
+		/* [BLOCK acquire] takes the blocks from the stripe; pairs with [BLOCK release] in log_reserve(). */
 		struct log_block *block = atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
 
 		if (!block)
@@ -129,27 +127,17 @@ static void take_closed(struct log *log, struct log_batch *batch, bool whole)
 		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
 
 		block->used = reserved < LOG_CELLS ? reserved : LOG_CELLS;
-		sort_block(log, batch, block, whole);
+		for (struct log_block *full = block->next; full; full = full->next, count++)
+			full->used = LOG_CELLS;
+		sort_list(log, batch, block, whole);
 	}
-
-	/* [FULL acquire] takes the stack; pairs with push_full(). */
-	struct log_block *full = atomic_exchange_explicit(&log->full, NULL, memory_order_acquire);
-
-	uint64_t count = 0;
-
-	for (struct log_block *block = full; block; block = block->next, count++)
-		block->used = LOG_CELLS;
-	atomic_fetch_sub_explicit(&log->backlog, count, memory_order_relaxed); /* a hint */
-	sort_list(log, batch, full, whole);
+	add_to_backlog(log, -count);
 }
 
 bool log_take(struct log *log, struct log_batch *batch)
 {
 	take_closed(log, batch, true);
-	/* A writer replaces a full block in his stripe, pushes it, then fills his cell in the new one. So if a block
-	 * is still on the way to `full`, it has arrived by now, or that cell was found unfilled. [FULL acquire] as
-	 * above. */
-	return log->waiting || atomic_load_explicit(&log->full, memory_order_acquire);
+	return log->waiting != NULL;
 }
 
 void log_take_partly(struct log *log, struct log_batch *batch)
@@ -213,18 +201,17 @@ uint64_t log_adopt_list(struct log_block *blocks)
 
 void log_adopt(struct log *log, uint64_t taken)
 {
-	uint64_t blocks = taken + log_adopt_list(log->waiting);
+	uint64_t blocks = taken + log_adopt_list(log->waiting), backlog = 0;
 
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-		struct log_block *block = atomic_load_explicit(&log->stripe[s].current, memory_order_relaxed);
+		uint64_t here =
+			log_adopt_list(atomic_load_explicit(&log->stripe[s].current, memory_order_relaxed));
 
-		if (!block)
-			continue;
-		cancel_unfilled(block);
-		blocks++;
+		blocks += here;
+		backlog += here ? here - 1 : 0;
 	}
-	blocks += log_adopt_list(atomic_load_explicit(&log->full, memory_order_relaxed));
 	atomic_store_explicit(&log->blocks, blocks, memory_order_relaxed);
+	atomic_store_explicit(&log->backlog, backlog, memory_order_relaxed);
 }
 
 static void visit_block(const struct log_block *block, void (*visit)(void *ctx, uint64_t word), void *ctx)
@@ -249,11 +236,6 @@ void log_each(const struct log *log, void (*visit)(void *ctx, uint64_t word), vo
 	struct log *all = (struct log *)log;
 
 	log_each_in(log->waiting, visit, ctx);
-	log_each_in(atomic_load_explicit(&all->full, memory_order_relaxed), visit, ctx);
-	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-		struct log_block *block = atomic_load_explicit(&all->stripe[s].current, memory_order_relaxed);
-
-		if (block)
-			visit_block(block, visit, ctx);
-	}
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		log_each_in(atomic_load_explicit(&all->stripe[s].current, memory_order_relaxed), visit, ctx);
 }

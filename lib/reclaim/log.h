@@ -8,6 +8,9 @@
  *
  *     stripe[].current --full or taken--> closed --all cells filled--> batch --the consumer's; a grace period--> freed
  *
+ * Who begins a new block links it before the full one, by the same exchange: the consumer, who takes all blocks of a stripe
+ * at once, waits for nobody to hand one over.
+ *
  * A consumer who can do with a part of a block need not wait for the last cell: he takes the block as soon as it is closed,
  * cancels each word that he has taken, and puts the block back until he has found all cells filled.
  *
@@ -42,7 +45,7 @@ typedef _Atomic uint64_t log_cell; /* 0: not filled yet */
 #define LOG_CANCELLED UINT64_MAX
 
 struct log_block {
-	struct log_block *next; /* in `full`, then in `waiting`; of a taken block, the consumer's */
+	struct log_block *next; /* the full one before it; then in `waiting`; of a taken block, the consumer's */
 	_Atomic uint64_t reserved; /* cells reserved; may pass LOG_CELLS */
 	uint64_t used; /* once closed: cells that count */
 	log_cell cell[LOG_CELLS];
@@ -57,7 +60,6 @@ struct log {
 	struct {
 		_Alignas(64) _Atomic(struct log_block *) current;
 	} stripe[STRIPE_COUNT];
-	_Atomic(struct log_block *) full;
 	_Atomic uint64_t blocks; /* all that there are */
 	_Atomic uint64_t backlog; /* full ones that the consumer has not taken yet */
 	struct log_block *waiting; /* the consumer's: closed, with cells that were not filled when he looked */
@@ -134,8 +136,7 @@ uint64_t log_blocks(const struct log *log);
 uint64_t log_backlog(const struct log *log);
 
 /* In a child of fork(), where no other thread of the parent is: cells that are reserved and not filled are cancelled,
- * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. A full block
- * that a writer was just handing over is lost. */
+ * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. */
 void log_adopt(struct log *log, uint64_t taken);
 
 /* Likewise, first, for blocks that the consumer has taken by log_take_partly(). How many it is. */
