@@ -225,7 +225,7 @@ static uint64_t hints_most(const struct rcumap *map, uint64_t expiring)
 	return 2 * (expiring + map->expiry.surplus) + HINTS_SLACK;
 }
 
-/* Likewise. */
+/* False: there is no memory to file again what is to stay. */
 static bool compact(struct rcumap *map, unsigned *budget)
 {
 	struct expiry *expiry = &map->expiry;
