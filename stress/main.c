@@ -26,6 +26,7 @@ static const struct scenario scenarios[] = {
 	{ "spawn", "threads that live for a few operations", spawn_play },
 	{ "stall", "a reader that stays in his section", stall_play },
 	{ "expire", "lives of milliseconds, and deadlines that many share", expire_play },
+	{ "lives", "lives of hours that end early, and whether their reminders go", lives_play },
 	{ "hold", "entries that are held beyond their section, and handed on", hold_play },
 	{ "fork", "children that go on with the map (bp alone)", fork_play },
 	{ "mixed", "every verb on few keys by everybody", mixed_play },

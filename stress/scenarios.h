@@ -14,6 +14,7 @@ void spawn_play(struct run *run);
 void stall_play(struct run *run);
 void swap_play(struct run *run);
 void expire_play(struct run *run);
+void lives_play(struct run *run);
 void hold_play(struct run *run);
 void fork_play(struct run *run);
 void mixed_play(struct run *run);
