@@ -7,9 +7,9 @@
 #ifndef BATCH_FIXTURE_H
 #define BATCH_FIXTURE_H
 
+#include "bare_fixture.h"
 #include "table_fixture.h"
 
-#include "map/reclaim.h"
 #include "protocol/migrate.h"
 
 /* ------------------------------------------------------------------ keys by number */
@@ -64,37 +64,25 @@ static inline void batch_clock_set(struct rcumap_options *options, struct batch_
 /* ------------------------------------------------------------------ a map without a reclaimer */
 
 /* Its keys are struct chain_key, which say their hash. */
-static inline struct rcumap *bare_map(struct batch_clock *clock)
+static inline struct rcumap *batch_map(struct batch_clock *clock)
 {
 	struct rcumap_options options;
-	struct rcumap *map = NULL;
 
 	memset(&options, 0, sizeof options);
-	options.size = sizeof options;
-	options.flavor = flavor_rcu(fixture_flavor);
 	options.hash = chain_hash_fn;
 	if (clock)
 		batch_clock_set(&options, clock);
-	if (map_new(&map, &options) != 0)
-		bail("map_new");
-	return map;
+	return bare_map(&options);
 }
 
-static inline void bare_destroy(struct rcumap *map)
-{
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
-	map_free(map);
-}
-
-static inline void bare_put(struct rcumap *map, struct chain_key key, uint64_t ttl_ms)
+static inline void batch_put(struct rcumap *map, struct chain_key key, uint64_t ttl_ms)
 {
 	if (rcumap_put(map, &key, sizeof key, &key.number, sizeof key.number, ttl_ms, NULL) != 0)
 		bail("a map without a reclaimer takes no key");
 }
 
 /* Start to move into a table of `bits`, one more or less than now, or go on with what was begun: `groups` of them. */
-static inline void bare_resize(struct rcumap *map, unsigned bits, uint64_t groups)
+static inline void batch_resize(struct rcumap *map, unsigned bits, uint64_t groups)
 {
 	struct table *retired;
 
@@ -107,11 +95,6 @@ static inline void bare_resize(struct rcumap *map, unsigned bits, uint64_t group
 	/* Nobody else uses the map. */
 	if (retired)
 		table_free(&map->tables, retired, &map->reclaimer.freer);
-}
-
-static inline unsigned bare_bits(const struct rcumap *map)
-{
-	return tables_current(&map->tables)->bits;
 }
 
 #endif

@@ -37,9 +37,7 @@ static struct {
 	pthread_mutex_t lock; /* guards the rest, and the order of lines on stdout */
 	int planned;          /* -1: no plan yet */
 	int run, failed;
-	bool in_todo;
-	char todo[128];
-} tap = { PTHREAD_MUTEX_INITIALIZER, -1, 0, 0, false, "" };
+} tap = { PTHREAD_MUTEX_INITIALIZER, -1, 0, 0 };
 
 static inline void tap_write(int fd, const char *line, size_t size)
 {
@@ -143,12 +141,10 @@ static inline bool tap_result(bool pass, const char *name, const char *skip)
 
 	pthread_mutex_lock(&tap.lock);
 	tap.run++;
-	if (!pass && !tap.in_todo)
+	if (!pass)
 		tap.failed++;
 	if (skip)
 		n = snprintf(line, sizeof line, "ok %d # SKIP %s\n", tap.run, skip);
-	else if (tap.in_todo)
-		n = snprintf(line, sizeof line, "%s %d - %s # TODO %s\n", pass ? "ok" : "not ok", tap.run, name, tap.todo);
 	else
 		n = snprintf(line, sizeof line, "%s %d - %s\n", pass ? "ok" : "not ok", tap.run, name);
 	tap_write(STDOUT_FILENO, line, (size_t)n);
@@ -176,7 +172,7 @@ __attribute__((format(printf, 4, 5))) static inline bool tap_ok(const char *file
 	va_end(ap);
 	tap_result(pass, name, NULL);
 	if (!pass)
-		diag("%s: '%s'\n  at %s:%d", tap.in_todo ? "not yet" : "failed", name, file, line);
+		diag("failed: '%s'\n  at %s:%d", name, file, line);
 	return pass;
 }
 
@@ -253,26 +249,6 @@ __attribute__((format(printf, 2, 3))) static inline void skip(int n, const char 
 	va_end(ap);
 	while (n-- > 0)
 		tap_result(true, "", why);
-}
-
-/** Tests until todo_end() are expected to fail, for the reason given. */
-__attribute__((format(printf, 1, 2))) static inline void todo_begin(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	pthread_mutex_lock(&tap.lock);
-	tap_name(tap.todo, sizeof tap.todo, fmt, ap);
-	tap.in_todo = true;
-	pthread_mutex_unlock(&tap.lock);
-	va_end(ap);
-}
-
-static inline void todo_end(void)
-{
-	pthread_mutex_lock(&tap.lock);
-	tap.in_todo = false;
-	pthread_mutex_unlock(&tap.lock);
 }
 
 #endif

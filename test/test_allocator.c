@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The user's allocator: what it is asked for, what it gets back, and what becomes of addresses that cannot be used. */
-#include "checked_allocator.h"
-#include "fixture.h"
-
-static struct rcumap *map_of(struct fault_allocator *allocator)
-{
-	struct rcumap_options options;
-
-	fault_init(allocator);
-	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(allocator);
-	return fixture_map(&options);
-}
+#include "allocator_fixture.h"
 
 static void everything_comes_from_it(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = map_of(&allocator);
+	struct rcumap *map = fault_map(&allocator, NULL);
 	const uint64_t keys = fixture_scaled(20000, 2000);
 	uint64_t asked = atomic_load(&allocator.allocated);
 
@@ -43,7 +32,7 @@ static void everything_comes_from_it(void)
 static void blocks_may_have_any_address(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = map_of(&allocator);
+	struct rcumap *map = fault_map(&allocator, NULL);
 	unsigned char value[100];
 	uint64_t wrong = 0;
 
@@ -127,7 +116,7 @@ static void stores_refuse(enum fault_kind kind)
 
 	for (unsigned verb = 0; verb < 5; verb++) {
 		struct fault_allocator allocator;
-		struct rcumap *map = map_of(&allocator);
+		struct rcumap *map = fault_map(&allocator, NULL);
 		uint64_t version = 0, stored = 99;
 		bool hit;
 		int error;
@@ -152,7 +141,7 @@ static void stores_refuse(enum fault_kind kind)
 static void deletes_refuse(enum fault_kind kind)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = map_of(&allocator);
+	struct rcumap *map = fault_map(&allocator, NULL);
 	const uint64_t keys = 3000;
 	uint64_t refused = 0, wrong = 0;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_barrier(): when it returns, what was retired before is reclaimed. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 #include <urcu/flavor.h>
 
@@ -9,11 +8,9 @@ static struct rcumap *map_of(struct fault_allocator *allocator)
 {
 	struct rcumap_options options;
 
-	fault_init(allocator);
 	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(allocator);
 	options.capacity = 20000;
-	return fixture_map(&options);
+	return fault_map(allocator, &options);
 }
 
 static void gives_back_what_was_retired(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_clear(): removes all that was there when it began, and gives the memory back. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 static void empties_the_map(void)
 {
@@ -12,11 +11,9 @@ static void empties_the_map(void)
 	struct rcumap *map;
 	int64_t empty, full;
 
-	fault_init(&allocator);
 	memset(&options, 0, sizeof options);
 	options.capacity = keys; /* so that the table is the same, empty or full */
-	options.allocator = fault_allocator(&allocator);
-	map = fixture_map(&options);
+	map = fault_map(&allocator, &options);
 	is_int(rcumap_clear(NULL), -EINVAL, "%s: a NULL map", fixture_name());
 	is_int(rcumap_clear(map), 0, "%s: an empty map", fixture_name());
 	rcumap_barrier(map);

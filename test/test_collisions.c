@@ -3,8 +3,7 @@
  * A hash that returns one value, or few: slow, then a clear error, never memory without bound. What was stored before the
  * error stays, and a deletion makes room again.
  */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 /* More keys than the chains of a few hashes can hold. */
 #define ATTEMPTS 20000u
@@ -46,13 +45,11 @@ static void colliding(uint64_t classes_count, uint64_t capacity, const char *nam
 	struct rcumap_stats stats;
 	struct rcumap *map;
 
-	fault_init(&allocator);
 	memset(&options, 0, sizeof options);
 	options.hash = hash_of_few_values;
 	options.hash_ctx = &classes;
 	options.capacity = capacity;
-	options.allocator = fault_allocator(&allocator);
-	map = fixture_map(&options);
+	map = fault_map(&allocator, &options);
 	slots = slots_first = fixture_stats(map).table_slots;
 	for (uint64_t i = 0; i < ATTEMPTS; i++) {
 		int error = fixture_put(map, i, i, 24);

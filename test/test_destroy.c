@@ -1,38 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_destroy(): ends the threads, gives every byte back, and refuses inside a section. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
-static struct rcumap *map_of(struct fault_allocator *allocator)
-{
-	struct rcumap_options options;
-
-	fault_init(allocator);
-	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(allocator);
-	return fixture_map(&options);
-}
-
 static void gives_everything_back(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = map_of(&allocator);
+	struct rcumap *map = fault_map(&allocator, NULL);
 	const uint64_t keys = fixture_scaled(20000, 2000);
 
 	is_int(rcumap_destroy(NULL), 0, "%s: NULL", fixture_name());
 	is_int(rcumap_destroy(map), 0, "%s: an empty map", fixture_name());
 	ok(fault_settled(&allocator), "%s: leaves no byte", fixture_name());
 
-	map = map_of(&allocator);
+	map = fault_map(&allocator, NULL);
 	for (uint64_t i = 0; i < keys; i++)
 		fixture_put(map, i, i, 24 + i % 100);
 	is_int(rcumap_destroy(map), 0, "%s: a full map, perhaps amid its growth", fixture_name());
 	ok(fault_settled(&allocator), "%s: leaves no byte", fixture_name());
 
-	map = map_of(&allocator);
+	map = fault_map(&allocator, NULL);
 	for (uint64_t i = 0; i < keys; i++)
 		fixture_put(map, i, i, 24);
 	for (uint64_t i = 0; i < keys; i++)
@@ -70,7 +59,7 @@ static void again_and_again(void)
 
 	for (uint64_t i = 0; i < turns; i++) {
 		struct fault_allocator allocator;
-		struct rcumap *map = map_of(&allocator);
+		struct rcumap *map = fault_map(&allocator, NULL);
 
 		for (uint64_t k = 0; k < i % 50; k++)
 			fixture_put(map, k % 7, k, 24);

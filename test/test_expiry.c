@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What becomes of entries when their deadline has passed: for readers, for writers, and for memory, without any access. */
-#include "checked_allocator.h"
+#include "allocator_fixture.h"
 #include "clock_fixture.h"
 
 static struct fixture_clock the_clock;
@@ -53,10 +53,8 @@ static void memory_comes_back(void)
 	int64_t empty, full;
 
 	memset(&options, 0, sizeof options);
-	fault_init(&allocator);
-	options.allocator = fault_allocator(&allocator);
 	options.capacity = keys; /* the table stays */
-	map = fixture_map(&options);
+	map = fault_map(&allocator, &options);
 	empty = allocator.bytes;
 	for (uint64_t i = 0; i < keys; i++)
 		fixture_put_ttl(map, i, 0, 300 + i % 100);
@@ -293,12 +291,10 @@ static void nothing_is_lost_without_memory(void)
 	uint64_t stored = 0, wrong = 0;
 
 	memset(&options, 0, sizeof options);
-	fault_init(&allocator);
-	options.allocator = fault_allocator(&allocator);
 	options.clock = fixture_clock_read;
 	options.clock_ctx = &the_clock;
 	the_clock.ns = 0;
-	map = fixture_map(&options);
+	map = fault_map(&allocator, &options);
 	for (uint64_t i = 0; i < keys; i++)
 		stored += fixture_put_ttl(map, i, i, 10 * SECOND_MS + i) == 0;
 	/* Neither can hints be filed, nor what has expired be retired. */

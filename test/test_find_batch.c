@@ -104,7 +104,7 @@ static void sizes_of_many_lines(void)
 static void chains(void)
 {
 	enum { COUNT = 20 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key bytes[2 * COUNT];
 	struct rcumap_key keys[2 * COUNT];
 	const struct rcumap_entry *entries[2 * COUNT];
@@ -113,7 +113,7 @@ static void chains(void)
 		bytes[i] = (struct chain_key){ UINT64_C(0x123456789abcdef), i };
 		keys[i] = (struct rcumap_key){ &bytes[i], sizeof bytes[i] };
 		if (i < COUNT)
-			bare_put(map, bytes[i], RCUMAP_TTL_NEVER);
+			batch_put(map, bytes[i], RCUMAP_TTL_NEVER);
 	}
 	rcumap_read_lock(map);
 	is_int(rcumap_find_batch(map, keys, 2 * COUNT, entries), COUNT, "%s: keys of one hash are told apart",
@@ -127,7 +127,7 @@ static void chains(void)
 static void chains_of_different_tags(void)
 {
 	enum { COUNT = 24 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key bytes[2 * COUNT];
 	struct rcumap_key keys[2 * COUNT];
 	const struct rcumap_entry *entries[2 * COUNT];
@@ -138,7 +138,7 @@ static void chains_of_different_tags(void)
 		bytes[i] = (struct chain_key){ chain_hash_in(12, 1, rng_u64(&rng)), i };
 		keys[i] = (struct rcumap_key){ &bytes[i], sizeof bytes[i] };
 		if (i < COUNT)
-			bare_put(map, bytes[i], RCUMAP_TTL_NEVER);
+			batch_put(map, bytes[i], RCUMAP_TTL_NEVER);
 	}
 	rcumap_read_lock(map);
 	is_int(rcumap_find_batch(map, keys, 2 * COUNT, entries), COUNT, "%s: keys of one bucket", fixture_name());
@@ -150,7 +150,7 @@ static void chains_of_different_tags(void)
 static void in_the_midst_of_a_migration(void)
 {
 	enum { COUNT = 200 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key bytes[COUNT];
 	struct rcumap_key keys[COUNT];
 	const struct rcumap_entry *entries[COUNT];
@@ -161,14 +161,14 @@ static void in_the_midst_of_a_migration(void)
 	for (unsigned i = 0; i < COUNT; i++) {
 		bytes[i] = (struct chain_key){ rng_u64(&rng), i };
 		keys[i] = (struct rcumap_key){ &bytes[i], sizeof bytes[i] };
-		bare_put(map, bytes[i], RCUMAP_TTL_NEVER);
+		batch_put(map, bytes[i], RCUMAP_TTL_NEVER);
 	}
 	/* Up six times, and down again, a group at a time. */
 	for (unsigned turn = 0; turn < 12; turn++) {
 		const unsigned from = bare_bits(map), to = turn < 6 ? from + 1 : from - 1;
 
 		while (bare_bits(map) != to) {
-			bare_resize(map, to, 1);
+			batch_resize(map, to, 1);
 			rcumap_read_lock(map);
 			missing += COUNT - rcumap_find_batch(map, keys, COUNT, entries);
 			wrong += different(map, keys, COUNT, entries);
@@ -184,7 +184,7 @@ static void what_has_expired_is_absent(void)
 {
 	enum { COUNT = 100 };
 	struct batch_clock clock = { UINT64_C(5000000000), 0 };
-	struct rcumap *map = bare_map(&clock);
+	struct rcumap *map = batch_map(&clock);
 	struct chain_key bytes[COUNT];
 	struct rcumap_key keys[COUNT];
 	const struct rcumap_entry *entries[COUNT];
@@ -194,7 +194,7 @@ static void what_has_expired_is_absent(void)
 	for (unsigned i = 0; i < COUNT; i++) {
 		bytes[i] = (struct chain_key){ hash_mix(i), i };
 		keys[i] = (struct rcumap_key){ &bytes[i], sizeof bytes[i] };
-		bare_put(map, bytes[i], i % 2 ? 10 : 20);
+		batch_put(map, bytes[i], i % 2 ? 10 : 20);
 	}
 	rcumap_read_lock(map);
 	calls = atomic_load(&clock.calls);

@@ -150,7 +150,7 @@ static void large_values(void)
 static void what_has_expired_is_absent(struct copies *c)
 {
 	struct batch_clock clock = { UINT64_C(5000000000), 0 };
-	struct rcumap *map = bare_map(&clock);
+	struct rcumap *map = batch_map(&clock);
 	struct chain_key bytes[50];
 	struct rcumap_key keys[50];
 	unsigned wrong = 0;
@@ -158,7 +158,7 @@ static void what_has_expired_is_absent(struct copies *c)
 	for (unsigned i = 0; i < 50; i++) {
 		bytes[i] = (struct chain_key){ hash_mix(i), i };
 		keys[i] = (struct rcumap_key){ &bytes[i], sizeof bytes[i] };
-		bare_put(map, bytes[i], i % 2 ? 10 : RCUMAP_TTL_NEVER);
+		batch_put(map, bytes[i], i % 2 ? 10 : RCUMAP_TTL_NEVER);
 	}
 	copies_reset(c);
 	is_int(rcumap_get_batch(map, keys, 50, c->copies), 50, "%s: before their deadlines all are copied",

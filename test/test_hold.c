@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_hold() and rcumap_release(): an entry outlives its section, its key and its thread, and then goes. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 #define VALUE_SIZE 200u
 
@@ -17,13 +16,11 @@ static struct rcumap *map_of(struct fault_allocator *allocator, rcumap_removed_f
 {
 	struct rcumap_options options;
 
-	fault_init(allocator);
 	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(allocator);
 	options.clock = read_clock;
 	options.removed = removed;
 	options.removed_ctx = ctx;
-	return fixture_map(&options);
+	return fault_map(allocator, &options);
 }
 
 static int put(struct rcumap *map, uint64_t number, uint64_t turn, uint64_t ttl_ms)

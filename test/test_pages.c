@@ -2,8 +2,8 @@
 /* ground/pages: large zeroed mappings from the kernel. */
 #include "ground/pages.h"
 
+#include "allocator_fixture.h"
 #include "fault/default_allocator.h"
-#include "fixture.h"
 
 #include <sys/mman.h>
 
@@ -74,16 +74,6 @@ static void are_zeroed_again(void)
 		pages_unmap(p, 64 * PAGE);
 	}
 	is_int(dirty, 0, "pages that were used before are zeroed");
-}
-
-static bool overcommits_always(void)
-{
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int c = file ? fgetc(file) : EOF;
-
-	if (file)
-		fclose(file);
-	return c == '1';
 }
 
 static void refuses_what_there_is_not(void)

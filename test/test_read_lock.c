@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_read_lock() and its kin: what is found inside a section is not freed before it ends, however it was opened. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 #include <urcu/flavor.h>
 
@@ -122,17 +121,13 @@ static void section_holds_the_entry(const struct way *way)
 {
 	struct fault_allocator allocator;
 	struct context c = { NULL, way, { { 0 } }, { { 0 } }, { { 0 } }, { { 0 } }, false, false, false };
-	struct rcumap_options options;
 	struct team_options team_options;
 	struct rcumap *other = undisturbed_map();
 	struct team *team;
 	int64_t pending;
 
-	memset(&options, 0, sizeof options);
 	memset(&team_options, 0, sizeof team_options);
-	fault_init(&allocator);
-	options.allocator = fault_allocator(&allocator);
-	c.map = fixture_map(&options);
+	c.map = fault_map(&allocator, NULL);
 	sem_init(&c.found, 0, 0);
 	sem_init(&c.deleted, 0, 0);
 	sem_init(&c.checked, 0, 0);

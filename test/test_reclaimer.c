@@ -1,56 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* map/reclaimer: the parts of its turn, one at a time, on maps without a thread; and writers who help. */
-#include "map/reclaim.h"
-#include "map/reclaimer.h"
-#include "map/resize.h"
-
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "bare_fixture.h"
 #include "protocol/load.h"
-
-/* A map without threads, of the turn's flavor. */
-static struct rcumap *bare_map(uint64_t capacity, struct fault_allocator *allocator)
-{
-	struct rcumap_options options;
-	struct rcumap *map = NULL;
-
-	memset(&options, 0, sizeof options);
-	options.size = sizeof options;
-	options.capacity = capacity;
-	options.flavor = flavor_rcu(fixture_flavor);
-	if (allocator) {
-		fault_init(allocator);
-		options.allocator = fault_allocator(allocator);
-	}
-	if (map_new(&map, &options) != 0)
-		bail("map_new");
-	return map;
-}
-
-/* Take and give back until nothing is left. The caller is the only thread, outside sections: he needs no grace period. */
-static void reclaim_all(struct rcumap *map)
-{
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
-	(void)reclaimer_give_back(map);
-}
-
-static void bare_destroy(struct rcumap *map)
-{
-	reclaim_all(map);
-	map_free(map);
-}
-
-static unsigned bits_of(struct rcumap *map)
-{
-	return tables_current(&map->tables)->bits;
-}
-
-static void resize_all(struct rcumap *map)
-{
-	while (reclaimer_resize(map))
-		;
-}
 
 static unsigned put_keys(struct rcumap *map, uint64_t from, uint64_t to)
 {
@@ -74,68 +25,68 @@ static unsigned missing(struct rcumap *map, uint64_t from, uint64_t to)
 
 static void grows_and_shrinks_to_fit(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 	const uint64_t keys = 3000;
 	unsigned turns = 0, bits;
 
 	ok(!reclaimer_resize(map), "%s: an empty map has its size", fixture_name());
-	is_int(bits_of(map), TABLE_BITS_MIN, "%s: the smallest", fixture_name());
+	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: the smallest", fixture_name());
 	is_int(put_keys(map, 0, keys), 0, "%s: entries are put", fixture_name());
 	while (reclaimer_resize(map))
 		turns++;
 	ok(turns > 0, "%s: the table grows, in %u turns", fixture_name(), turns);
-	bits = bits_of(map);
+	bits = bare_bits(map);
 	ok(!load_must_grow(keys, bits), "%s: until it is large enough", fixture_name());
 	is_int(map->reclaimer.bits_now, bits, "%s: which is told", fixture_name());
 	is_int(missing(map, 0, keys), 0, "%s: nothing is lost", fixture_name());
 	ok(!reclaimer_resize(map), "%s: then it stays", fixture_name());
 	for (uint64_t n = 20; n < keys; n++)
 		fixture_delete(map, n);
-	resize_all(map);
-	ok(bits_of(map) < bits && (bits_of(map) == TABLE_BITS_MIN || !load_may_shrink(20, bits_of(map))),
+	bare_resize(map);
+	ok(bare_bits(map) < bits && (bare_bits(map) == TABLE_BITS_MIN || !load_may_shrink(20, bare_bits(map))),
 	   "%s: it shrinks when most are gone", fixture_name());
-	is_int(map->reclaimer.bits_now, bits_of(map), "%s: which is told", fixture_name());
+	is_int(map->reclaimer.bits_now, bare_bits(map), "%s: which is told", fixture_name());
 	is_int(missing(map, 0, 20), 0, "%s: nothing is lost", fixture_name());
 	bare_destroy(map);
 }
 
 static void never_below_what_was_reserved(void)
 {
-	struct rcumap *map = bare_map(2000, NULL);
-	unsigned bits = bits_of(map);
+	struct rcumap *map = bare_map_on(NULL, 2000);
+	unsigned bits = bare_bits(map);
 
 	is_int(bits, table_bits_for(2000), "%s: a capacity is there from the start", fixture_name());
-	resize_all(map);
-	is_int(bits_of(map), bits, "%s: it stays, though the map is empty", fixture_name());
+	bare_resize(map);
+	is_int(bare_bits(map), bits, "%s: it stays, though the map is empty", fixture_name());
 	put_keys(map, 0, 10000);
-	resize_all(map);
-	ok(bits_of(map) > bits, "%s: it grows beyond", fixture_name());
+	bare_resize(map);
+	ok(bare_bits(map) > bits, "%s: it grows beyond", fixture_name());
 	for (uint64_t n = 0; n < 10000; n++)
 		fixture_delete(map, n);
-	resize_all(map);
-	is_int(bits_of(map), bits, "%s: and shrinks to it, no further", fixture_name());
+	bare_resize(map);
+	is_int(bare_bits(map), bits, "%s: and shrinks to it, no further", fixture_name());
 	bare_destroy(map);
 }
 
 static void a_wish_makes_it_grow(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 	struct reclaimer_wish wish = { .bits = TABLE_BITS_MIN + 4 };
 
 	map->reclaimer.wishes = &wish;
-	resize_all(map);
-	is_int(bits_of(map), wish.bits, "%s: the table grows as large as somebody wishes", fixture_name());
+	bare_resize(map);
+	is_int(bare_bits(map), wish.bits, "%s: the table grows as large as somebody wishes", fixture_name());
 	is_int(wish.error, 0, "%s: without error", fixture_name());
 	map->reclaimer.wishes = NULL;
-	resize_all(map);
-	is_int(bits_of(map), TABLE_BITS_MIN, "%s: a wish that was dropped binds nobody", fixture_name());
+	bare_resize(map);
+	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: a wish that was dropped binds nobody", fixture_name());
 	bare_destroy(map);
 }
 
 static void without_memory_it_does_not_grow(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(0, &allocator);
+	struct rcumap *map = bare_map_on(&allocator, 0);
 	struct reclaimer_wish wish = { .bits = TABLE_BITS_MIN + 4 }, met = { .bits = TABLE_BITS_MIN, .next = &wish };
 
 	map->reclaimer.wishes = &met;
@@ -146,10 +97,10 @@ static void without_memory_it_does_not_grow(void)
 	is_int(wish.error, -ENOMEM, "%s: and told to whoever wishes more", fixture_name());
 	is_int(met.error, 0, "%s: not to him who has what he wished", fixture_name());
 	is_int(fixture_stats(map).growth_failed, 1, "%s: and counted", fixture_name());
-	is_int(bits_of(map), TABLE_BITS_MIN, "%s: the table is as it was", fixture_name());
+	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: the table is as it was", fixture_name());
 	wish.error = 0;
-	resize_all(map);
-	is_int(bits_of(map), wish.bits, "%s: with memory it grows", fixture_name());
+	bare_resize(map);
+	is_int(bare_bits(map), wish.bits, "%s: with memory it grows", fixture_name());
 	is_int(map->reclaimer.resize_error, 0, "%s: the error is forgotten", fixture_name());
 	map->reclaimer.wishes = NULL;
 	bare_destroy(map);
@@ -159,11 +110,11 @@ static void without_memory_it_does_not_grow(void)
 static void old_tables_are_given_back(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(0, &allocator);
+	struct rcumap *map = bare_map_on(&allocator, 0);
 	int64_t before;
 
 	put_keys(map, 0, 500);
-	resize_all(map);
+	bare_resize(map);
 	before = atomic_load(&allocator.bytes);
 	ok(reclaimer_take(map), "%s: tables that were left are retired", fixture_name());
 	is_int(atomic_load(&allocator.bytes), before, "%s: and stay while somebody may read them", fixture_name());
@@ -178,7 +129,7 @@ static void old_tables_are_given_back(void)
 
 static void writers_grow_a_map_by_themselves(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 	const uint64_t keys = fixture_scaled(20000, 2000);
 	struct rcumap_stats stats;
 
@@ -194,7 +145,7 @@ static void writers_grow_a_map_by_themselves(void)
 static void urgent_growth_is_bounded_work(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(1000, &allocator);
+	struct rcumap *map = bare_map_on(&allocator, 1000);
 	struct table *table = tables_current(&map->tables);
 	uint32_t value = wake_value(&map->reclaimer.wake);
 	uint64_t swept;
@@ -214,7 +165,7 @@ static void urgent_growth_is_bounded_work(void)
 	ok(swept > 0 && swept < table_buckets(table), "%s: and migrates %llu buckets of %llu", fixture_name(),
 	   (unsigned long long)swept, (unsigned long long)table_buckets(table));
 	map->section->unlock();
-	resize_all(map);
+	bare_resize(map);
 	bare_destroy(map);
 	ok(fault_settled(&allocator), "%s: all is given back", fixture_name());
 }
@@ -223,7 +174,7 @@ static void urgent_growth_is_bounded_work(void)
 
 static void nothing_to_take(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 
 	ok(!reclaimer_take(map), "%s: an empty map has nothing to take", fixture_name());
 	ok(reclaimer_give_back(map), "%s: nor to give back", fixture_name());
@@ -236,7 +187,7 @@ static void nothing_to_take(void)
 static void what_is_retired_is_given_back(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(1000, &allocator);
+	struct rcumap *map = bare_map_on(&allocator, 1000);
 	struct rcumap_stats stats;
 	int64_t blocks;
 
@@ -255,7 +206,7 @@ static void what_is_retired_is_given_back(void)
 	stats = fixture_stats(map);
 	ok(stats.reclaimed == 100 && stats.retired_pending == 1, "%s: they are given back, and no later one",
 	   fixture_name());
-	reclaim_all(map);
+	bare_reclaim(map);
 	is_int(fixture_stats(map).reclaimed, 101, "%s: that is with the next batch", fixture_name());
 	is_int(atomic_load(&allocator.blocks), blocks - 50, "%s: all of it to the allocator", fixture_name());
 	bare_destroy(map);
@@ -277,7 +228,7 @@ static void count_reason(void *ctx, void *unlinked, unsigned reason)
 
 static void what_is_retired_has_its_reason(void)
 {
-	struct reasons reasons = { .map = bare_map(0, NULL) };
+	struct reasons reasons = { .map = bare_map(NULL) };
 	struct rcumap *map = reasons.map;
 	struct log_batch batch;
 
@@ -298,7 +249,7 @@ static void what_is_retired_has_its_reason(void)
 
 static void barriers_are_done_after_their_batch(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	put_keys(map, 0, 1);
@@ -337,7 +288,7 @@ static void retire_twenty_blocks(struct rcumap *map)
 /* The reclaimer takes batches and lets them get ready, but gives nothing back: it never gets the processor. */
 static void writers_help_when_it_is_late(void)
 {
-	struct rcumap *map = bare_map(1000, NULL);
+	struct rcumap *map = bare_map_on(NULL, 1000);
 	const unsigned rounds = 50;
 	uint64_t most = 0, bytes_half = 0;
 
@@ -365,7 +316,7 @@ static void writers_help_when_it_is_late(void)
 
 static void the_thread_does_all_of_it(void)
 {
-	struct rcumap *map = bare_map(0, NULL);
+	struct rcumap *map = bare_map(NULL);
 	unsigned before = fixture_threads_at_rest();
 	bool paused;
 

@@ -3,9 +3,7 @@
  * Defects that were found in barriers, and in the log of what is retired, and must not come back. The log is compiled into this
  * program, with two of its atomic operations replaced: there a thread can be made to stop, which elsewhere takes luck.
  */
-#include "map/reclaim.h"
-
-#include "fixture.h"
+#include "bare_fixture.h"
 #include "reclaim/log.h"
 
 /* A writer has put a fresh block in the place of a full one; the reclaimer has taken a list of blocks. */
@@ -66,21 +64,6 @@ static void after_a_list_was_taken(const void *list)
 	pthread_join(stopped_thread, NULL);
 }
 
-static void bare_map(void)
-{
-	struct rcumap_options options = { .size = sizeof options };
-
-	if (map_new(&map, &options) != 0)
-		bail("map_new");
-}
-
-static void bare_destroy(void)
-{
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
-	map_free(map);
-}
-
 static uint64_t ask_for_barrier(void)
 {
 	return atomic_fetch_add(&map->reclaimer.barriers_wanted, 1) + 1;
@@ -104,7 +87,7 @@ static void busy_writers_do_not_starve_a_barrier(void)
 {
 	unsigned late = 0, early = 0;
 
-	bare_map();
+	map = bare_map(NULL);
 	for (uint64_t round = 0; round < 20; round++) {
 		uint64_t barrier;
 		unsigned turns = 0;
@@ -130,7 +113,7 @@ static void busy_writers_do_not_starve_a_barrier(void)
 	}
 	is_int(late, 0, "a barrier is done after two turns, though at each take some cell is unfilled");
 	is_int(early, 0, "then what was retired before it is given back");
-	bare_destroy();
+	bare_destroy(map);
 }
 
 /* ------------------------------------------------------------------ blocks on their way */
@@ -209,7 +192,7 @@ static void a_barrier_waits_for_a_block_that_was_just_replaced(void)
 	unsigned cells;
 	uint64_t barrier, before, retired;
 
-	bare_map();
+	map = bare_map(NULL);
 	for (uint64_t n = 0; n < 4000; n++)
 		if (fixture_put(map, n, 0, 24) != 0)
 			bail("put");
@@ -219,8 +202,7 @@ static void a_barrier_waits_for_a_block_that_was_just_replaced(void)
 	fill = (struct job){ .key = 0, .count = UINT64_MAX };
 	run_on_stripe(&fill);
 	cells = cells_reserved - 1;
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
+	bare_reclaim(map);
 	before = fixture_stats(map).reclaimed;
 
 	fill = (struct job){ .key = 1000, .count = cells };
@@ -245,7 +227,7 @@ static void a_barrier_waits_for_a_block_that_was_just_replaced(void)
 	turn();
 	ok(barrier_is_done(barrier), "it is done a turn later");
 	is_int(fixture_stats(map).retired_pending, 0, "then all is given back");
-	bare_destroy();
+	bare_destroy(map);
 }
 
 /* ------------------------------------------------------------------ a log alone */

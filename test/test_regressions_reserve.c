@@ -3,39 +3,10 @@
  * Defects that were found in rcumap_reserve() and in growing, and must not come back. What a caller waits for is driven by hand
  * where it can be: the test is the reclaimer. A wait that never ends is ended by the team's watchdog.
  */
-#include "map/reclaim.h"
-#include "map/reclaimer.h"
-#include "map/resize.h"
-
-#include "checked_allocator.h"
+#include "bare_fixture.h"
 #include "fault/default_allocator.h"
-#include "fixture.h"
 
 #include <sched.h>
-
-static struct rcumap *bare_map(struct fault_allocator *allocator)
-{
-	struct rcumap_options options;
-	struct rcumap *map = NULL;
-
-	memset(&options, 0, sizeof options);
-	options.size = sizeof options;
-	options.flavor = flavor_rcu(fixture_flavor);
-	if (allocator) {
-		fault_init(allocator);
-		options.allocator = fault_allocator(allocator);
-	}
-	if (map_new(&map, &options) != 0)
-		bail("map_new");
-	return map;
-}
-
-static void bare_destroy(struct rcumap *map)
-{
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
-	map_free(map);
-}
 
 static void stop_and_destroy(struct rcumap *map)
 {
@@ -46,17 +17,11 @@ static void stop_and_destroy(struct rcumap *map)
 	map_free(map);
 }
 
-static unsigned bits_of(struct rcumap *map)
-{
-	return tables_current(&map->tables)->bits;
-}
-
 static void put_and_delete(struct rcumap *map, uint64_t keys)
 {
 	for (uint64_t n = 0; n < keys; n++)
 		fixture_put(map, n, 0, 24);
-	while (reclaimer_resize(map))
-		;
+	bare_resize(map);
 	for (uint64_t n = 0; n < keys; n++)
 		fixture_delete(map, n);
 }
@@ -135,7 +100,7 @@ static void a_failure_is_told_to_all_who_wait(void)
 {
 	enum { THREADS = 4 };
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(&allocator);
+	struct rcumap *map = bare_map_on(&allocator, 0);
 	struct reserve r;
 	unsigned wrong = 0;
 
@@ -153,11 +118,7 @@ static void a_failure_is_told_to_all_who_wait(void)
 	bare_destroy(map);
 
 	/* With a reclaimer of its own. */
-	fault_init(&allocator);
-
-	struct rcumap_options options = { .allocator = fault_allocator(&allocator) };
-
-	map = fixture_map(&options);
+	map = fault_map(&allocator, NULL);
 	atomic_store(&allocator.size_max, 1);
 	for (unsigned turn = 0; turn < 10; turn++) {
 		reserve_start(&r, map, 100000, THREADS);
@@ -173,17 +134,17 @@ static void a_failure_is_told_to_all_who_wait(void)
 static void a_size_that_writers_made_counts(void)
 {
 	struct rcumap *map = bare_map(NULL);
-	unsigned bits = bits_of(map);
+	unsigned bits = bare_bits(map);
 	struct reserve r;
 
 	/* Enough for the table to stay as it is, when it is twice as large. */
 	for (uint64_t n = 0; n < ((uint64_t)LINE_SLOTS << bits) / 2; n++)
 		fixture_put(map, n, 0, 24);
 	map->section->lock();
-	while (bits_of(map) < bits + 1)
+	while (bare_bits(map) < bits + 1)
 		(void)reclaimer_grow_urgently(map, tables_current(&map->tables));
 	map->section->unlock();
-	ok(bits_of(map) > bits, "%s: writers made the table grow, and nobody else has had a turn", fixture_name());
+	ok(bare_bits(map) > bits, "%s: writers made the table grow, and nobody else has had a turn", fixture_name());
 	if (reclaimer_start(map) != 0)
 		bail("reclaimer_start");
 	reserve_start(&r, map, (uint64_t)LINE_SLOTS << bits, 1);
@@ -212,9 +173,9 @@ static void a_table_that_shrinks_is_not_taken_for_what_it_was(void)
 	drive(&r, 1);
 	reserve_join(&r);
 	is_int(r.result[0], 0, "%s: its size is reserved meanwhile", fixture_name());
-	for (newest = bits_of(map); reclaimer_resize(map);)
-		newest = bits_of(map) < newest ? bits_of(map) : newest;
-	ok(newest >= bits && bits_of(map) >= bits, "%s: then the table has it, and keeps it", fixture_name());
+	for (newest = bare_bits(map); reclaimer_resize(map);)
+		newest = bare_bits(map) < newest ? bare_bits(map) : newest;
+	ok(newest >= bits && bare_bits(map) >= bits, "%s: then the table has it, and keeps it", fixture_name());
 	bare_destroy(map);
 }
 
@@ -223,13 +184,13 @@ static void one_failure_does_not_take_back_anothers_success(void)
 {
 	const uint64_t modest = 2000, huge = 100000000;
 	struct fault_allocator allocator;
-	struct rcumap *map = bare_map(&allocator);
+	struct rcumap *map = bare_map_on(&allocator, 0);
 	unsigned bits = table_bits_for(modest);
 	struct reserve one, other;
 
 	reserve_start(&one, map, huge, 1);
 	await(&one, 1);
-	while (bits_of(map) < bits)
+	while (bare_bits(map) < bits)
 		(void)reclaimer_resize(map);
 	reserve_start(&other, map, modest, 1);
 	drive(&other, 1); /* nothing is migrated further than need be: it may have returned at once */
@@ -239,12 +200,10 @@ static void one_failure_does_not_take_back_anothers_success(void)
 	drive(&one, 1);
 	reserve_join(&one);
 	is_int(one.result[0], -ENOMEM, "%s: another fails to reserve a huge one", fixture_name());
-	while (reclaimer_resize(map))
-		;
+	bare_resize(map);
 	atomic_store(&allocator.size_max, SIZE_MAX);
-	while (reclaimer_resize(map))
-		;
-	ok(bits_of(map) >= bits, "%s: the table does not shrink below the first", fixture_name());
+	bare_resize(map);
+	ok(bare_bits(map) >= bits, "%s: the table does not shrink below the first", fixture_name());
 	bare_destroy(map);
 	ok(fault_settled(&allocator), "%s: all is given back", fixture_name());
 }
@@ -261,16 +220,6 @@ static uint64_t memory_peak_kib(void)
 	if (file)
 		fclose(file);
 	return kib;
-}
-
-static bool overcommits_always(void)
-{
-	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "r");
-	int c = file ? fgetc(file) : EOF;
-
-	if (file)
-		fclose(file);
-	return c == '1';
 }
 
 /* It was mapped without being reserved, and touched: the process was killed. */
@@ -312,7 +261,7 @@ static void many_who_saw_one_long_chain_grow_the_table_once(void)
 	for (unsigned writer = 0; writer < 20; writer++)
 		begun += reclaimer_grow_urgently(map, seen) == 0;
 	is_int(begun, 1, "%s: of 20 writers who saw one table with a long chain one makes it grow", fixture_name());
-	is_int(bits_of(map), bits + 1, "%s: once", fixture_name());
+	is_int(bare_bits(map), bits + 1, "%s: once", fixture_name());
 	ok(table_next(tables_current(&map->tables)) == NULL, "%s: and no more is under way", fixture_name());
 	map->section->unlock();
 	bare_destroy(map);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* options.removed: each entry that goes is told of once, with its reason; what the callback may do, and what not. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 #include <urcu/flavor.h>
 
@@ -443,16 +442,14 @@ static void once_each(void)
 	struct rcumap_options options;
 	uint64_t wrong = 0, stored = 0;
 
-	fault_init(&allocator);
 	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(&allocator);
 	options.removed = count_once;
 	options.removed_ctx = &h;
 	h.told = calloc(h.stores * WRITERS, 1);
 	h.stored = calloc(h.stores * WRITERS, 1);
 	if (!h.told || !h.stored)
 		bail("calloc");
-	h.map = fixture_map(&options);
+	h.map = fault_map(&allocator, &options);
 	fixture_run(WRITERS, store_and_remove, &h);
 
 	struct rcumap_stats stats;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_reserve(): room in advance, so that the table does not grow while it fills, and never shrinks below. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 static void makes_room_in_advance(void)
 {
@@ -35,15 +34,10 @@ static void makes_room_in_advance(void)
 static void refuses(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap_options options;
-	struct rcumap *map;
+	struct rcumap *map = fault_map(&allocator, NULL);
 	int inside;
 
-	fault_init(&allocator);
 	atomic_store(&allocator.bytes_max, 8 << 20);
-	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(&allocator);
-	map = fixture_map(&options);
 	fixture_put(map, 1, 1, 24);
 
 	is_int(rcumap_reserve(map, RCUMAP_CAPACITY_MAX + 1), -EINVAL, "%s: more than the maximum", fixture_name());

@@ -50,11 +50,11 @@ static struct chain_key *random_keys(struct rcumap *map, uint64_t count, struct 
 
 	for (uint64_t i = 0; i < count; i++) {
 		keys[i] = (struct chain_key){ rng_u64(rng), i };
-		bare_put(map, keys[i], RCUMAP_TTL_NEVER);
+		batch_put(map, keys[i], RCUMAP_TTL_NEVER);
 	}
 	/* The puts may have begun to grow the table. */
 	while (table_next(tables_current(&map->tables)))
-		bare_resize(map, 0, UINT64_MAX);
+		batch_resize(map, 0, UINT64_MAX);
 	return keys;
 }
 
@@ -62,7 +62,7 @@ static struct chain_key *random_keys(struct rcumap *map, uint64_t count, struct 
 
 static void arguments_are_checked(void)
 {
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct seen seen = seen_new(1);
 	uint64_t cursor = 77;
 
@@ -82,7 +82,7 @@ static void visits_all_in_any_portions(struct rng *rng)
 {
 	static const size_t portions[] = { 1, 2, 7, 64, 1000, SIZE_MAX - 3, SIZE_MAX };
 	enum { COUNT = 3000 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key *keys = random_keys(map, COUNT, rng);
 
 	for (size_t p = 0; p < sizeof portions / sizeof *portions; p++) {
@@ -113,18 +113,18 @@ static void visits_all_in_any_portions(struct rng *rng)
 
 static void an_empty_stretch_ends_a_call(void)
 {
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct seen seen = seen_new(1);
 	const unsigned bits = 12;
 	uint64_t cursor = 0;
 
 	while (bare_bits(map) < bits)
-		bare_resize(map, bare_bits(map) + 1, UINT64_MAX);
+		batch_resize(map, bare_bits(map) + 1, UINT64_MAX);
 	is_int(rcumap_scan(map, &cursor, 1, see, &seen), 1, "%s: a call gives up", fixture_name());
 	ok(cursor == UINT64_C(65) << (64 - bits), "%s: after 64 + 1 empty buckets", fixture_name());
 	is_int(rcumap_scan(map, &cursor, 100, see, &seen), 1, "%s: the next", fixture_name());
 	ok(cursor == UINT64_C(229) << (64 - bits), "%s: after 64 + 100", fixture_name());
-	bare_put(map, (struct chain_key){ chain_hash_in(bits, 232, 5), 0 }, RCUMAP_TTL_NEVER);
+	batch_put(map, (struct chain_key){ chain_hash_in(bits, 232, 5), 0 }, RCUMAP_TTL_NEVER);
 	is_int(rcumap_scan(map, &cursor, 1, see, &seen), 1, "%s: and one that finds an entry", fixture_name());
 	ok(cursor == UINT64_C(233) << (64 - bits) && seen.count == 1, "%s: after its bucket", fixture_name());
 	free(seen.times);
@@ -134,7 +134,7 @@ static void an_empty_stretch_ends_a_call(void)
 static void an_error_ends_a_call(struct rng *rng)
 {
 	enum { COUNT = 500 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key *keys = random_keys(map, COUNT, rng);
 	uint64_t unstable = 0, early = 0, wrong = 0, unseen = 0;
 
@@ -178,7 +178,7 @@ static void an_error_ends_a_call(struct rng *rng)
 static void any_cursor_is_a_position(struct rng *rng)
 {
 	enum { COUNT = 1000 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key *keys = random_keys(map, COUNT, rng);
 	uint64_t wrong = 0, failed = 0;
 
@@ -205,12 +205,12 @@ static void what_has_expired_is_not_visited(void)
 {
 	enum { COUNT = 100 };
 	struct batch_clock clock = { UINT64_C(5000000000), 0 };
-	struct rcumap *map = bare_map(&clock);
+	struct rcumap *map = batch_map(&clock);
 	struct seen seen = seen_new(COUNT);
 	uint64_t cursor = 0, wrong = 0;
 
 	for (unsigned i = 0; i < COUNT; i++)
-		bare_put(map, (struct chain_key){ hash_mix(i), i }, i % 3 ? 10 : RCUMAP_TTL_NEVER);
+		batch_put(map, (struct chain_key){ hash_mix(i), i }, i % 3 ? 10 : RCUMAP_TTL_NEVER);
 	is_int(rcumap_scan(map, &cursor, SIZE_MAX, see, &seen), 0, "%s: entries with deadlines", fixture_name());
 	is_int(seen_wrong(&seen, COUNT, 1), 0, "%s: are visited before", fixture_name());
 	atomic_store(&clock.now_ns, UINT64_C(5011000000));
@@ -256,7 +256,7 @@ static struct chain_key *crowded_keys(struct rcumap *map, uint64_t count, struct
 		uint64_t hash = rng_below(rng, 4) ? rng_u64(rng) : rng_below(rng, 20) << 59 | rng_below(rng, 3);
 
 		keys[i] = (struct chain_key){ hash, i };
-		bare_put(map, keys[i], RCUMAP_TTL_NEVER);
+		batch_put(map, keys[i], RCUMAP_TTL_NEVER);
 	}
 	return keys;
 }
@@ -268,7 +268,7 @@ static void step_table(struct rcumap *map, struct rng *rng)
 	if (rng_below(rng, 2))
 		return;
 	bits += bits <= TABLE_BITS_MIN ? 1 : bits >= 9 ? -1 : rng_below(rng, 2) ? 1 : -1;
-	bare_resize(map, bits, rng_below(rng, 2) ? UINT64_MAX : 1 + rng_below(rng, 40));
+	batch_resize(map, bits, rng_below(rng, 2) ? UINT64_MAX : 1 + rng_below(rng, 40));
 }
 
 /*
@@ -293,7 +293,7 @@ static uint64_t not_as_the_cursor_says(struct seen *seen, const struct chain_key
 static void while_tables_change_between_calls(struct rng *rng)
 {
 	enum { COUNT = 400 };
-	struct rcumap *map = bare_map(NULL);
+	struct rcumap *map = batch_map(NULL);
 	struct chain_key *keys = crowded_keys(map, COUNT, rng);
 	const uint64_t turns = fixture_scaled(200, 30);
 	uint64_t wrong = 0, back = 0, errors = 0, inside = 0;

@@ -3,8 +3,7 @@
  * A reader who stays in his section: writers go on, the table still grows eight-fold, what is retired waits, and all of it
  * drains once he leaves.
  */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 struct context {
 	struct rcumap *map;
@@ -56,12 +55,10 @@ static void test(void)
 	struct team *team;
 	uint64_t wrong = 0, turn = 0;
 
-	fault_init(&allocator);
 	memset(&options, 0, sizeof options);
 	memset(&c, 0, sizeof c);
 	options.capacity = capacity;
-	options.allocator = fault_allocator(&allocator);
-	c.map = fixture_map(&options);
+	c.map = fault_map(&allocator, &options);
 	sem_init(&c.inside, 0, 0);
 	sem_init(&c.leave, 0, 0);
 	fixture_put(c.map, 0, 0, 24);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_stats(): a sized snapshot, exact while nobody writes. */
-#include "checked_allocator.h"
-#include "fixture.h"
+#include "allocator_fixture.h"
 
 static void fills_what_the_caller_knows(void)
 {
@@ -107,14 +106,9 @@ static bool memory_is_what_the_allocator_gave(void *ctx)
 static void tells_all_memory(void)
 {
 	struct fault_allocator allocator;
-	struct settled settled = { NULL, &allocator };
+	struct settled settled = { fault_map(&allocator, NULL), &allocator };
 	const uint64_t keys = fixture_scaled(20000, 2000);
-	struct rcumap_options options;
 
-	fault_init(&allocator);
-	memset(&options, 0, sizeof options);
-	options.allocator = fault_allocator(&allocator);
-	settled.map = fixture_map(&options);
 	ok(fixture_eventually(memory_is_what_the_allocator_gave, &settled),
 	   "%s: memory_bytes of an empty map is what its allocator gave", fixture_name());
 	for (uint64_t i = 0; i < keys; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_update(): what the function saw is what its result replaces. */
-#include "checked_allocator.h"
+#include "allocator_fixture.h"
 #include "clock_fixture.h"
 
 static struct fixture_clock the_clock;
@@ -368,14 +368,9 @@ static void no_touch_is_lost(void)
 static void without_memory(void)
 {
 	struct fault_allocator allocator;
-	struct rcumap_options options;
-	struct rcumap *map;
+	struct rcumap *map = fault_map(&allocator, NULL);
 	uint64_t wrong = 0, refused = 0;
 
-	memset(&options, 0, sizeof options);
-	fault_init(&allocator);
-	options.allocator = fault_allocator(&allocator);
-	map = fixture_map(&options);
 	for (uint64_t turn = 1; turn < 3000; turn++) {
 		uint64_t key = turn % 400, n = 0, before = 0, after = 0;
 		bool was = rcumap_get(map, &key, sizeof key, &before, sizeof before, NULL, NULL) == 0;
