@@ -16,7 +16,8 @@ enum context {
 	IN_SCAN, /* U */
 	IN_REMOVED, /* C */
 	IN_STALLED, /* C */
-	OFFLINE, /* O */
+	OFFLINE, /* O: qsbr */
+	UNREGISTERED, /* O: memb, qsbr */
 	CONTEXTS
 };
 
@@ -57,16 +58,21 @@ static inline int is_wrong(int line, const char *what)
 			return is_wrong(__LINE__, #condition); \
 	} while (0)
 
-/* "must": in the caller's section. "yes", in a section opened there. */
+static inline bool is_callback(const struct scene *s)
+{
+	return s->context == IN_REMOVED || s->context == IN_STALLED;
+}
+
+/* (4) */
 static inline void open_section(const struct scene *s)
 {
-	if (s->context != IN_SECTION)
+	if (is_callback(s))
 		rcumap_read_lock(s->map);
 }
 
 static inline void close_section(const struct scene *s)
 {
-	if (s->context != IN_SECTION)
+	if (is_callback(s))
 		rcumap_read_unlock(s->map);
 }
 

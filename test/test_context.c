@@ -13,16 +13,22 @@ static const char *const context_names[CONTEXTS] = { "in a section",
 						     "in the function of a scan",
 						     "in the callback `removed`",
 						     "in the callback `stalled`",
-						     "offline" };
+						     "offline",
+						     "in a thread that is not registered" };
 
 /* ------------------------------------------------------------------ the table */
 
+/* As there, with the number of the note. */
 enum cell {
 	no, /* nothing is promised */
 	yes,
-	must, /* elsewhere only with a section opened there, or on an entry that is held or given (4, 5) */
-	edeadlk3, /* -EDEADLK with bp and memb; of a qsbr thread's section it is not known, the call is a quiescent state */
-	edeadlk, /* -EDEADLK */
+	must,
+	no3, /* -EDEADLK with bp and memb; a qsbr thread's section cannot be told, the call is a quiescent state */
+	yes4, /* in a section opened there */
+	must5, /* there, or on an entry that is held or was given, anywhere */
+	no5, /* but on such an entry */
+	yes6,
+	edeadlk,
 };
 
 enum needs {
@@ -36,32 +42,32 @@ static const struct row {
 	enum cell R, U, C, O;
 	enum needs needs;
 } rows[] = {
-	/*                                            R         U         C        O */
-	{ "find",              call_find,             must,     yes,      yes,     no,  NOTHING },
-	{ "find_batch",        call_find_batch,       must,     yes,      yes,     no,  NOTHING },
-	{ "entry accessors",   call_accessors,        must,     yes,      yes,     yes, HELD },
-	{ "hold",              call_hold,             must,     yes,      yes,     yes, HELD },
-	{ "release",           call_release,          yes,      yes,      yes,     yes, HELD },
-	{ "get",               call_get,              yes,      yes,      yes,     no,  NOTHING },
-	{ "get_batch",         call_get_batch,        yes,      yes,      yes,     no,  NOTHING },
-	{ "ttl",               call_ttl,              yes,      yes,      yes,     no,  NOTHING },
-	{ "put",               call_put,              yes,      no,       yes,     no,  NOTHING },
-	{ "add",               call_add,              yes,      no,       yes,     no,  NOTHING },
-	{ "replace",           call_replace,          yes,      no,       yes,     no,  NOTHING },
-	{ "compare_and_swap",  call_compare_and_swap, yes,      no,       yes,     no,  NOTHING },
-	{ "update",            call_update,           yes,      no,       yes,     no,  NOTHING },
-	{ "touch",             call_touch,            yes,      no,       yes,     no,  NOTHING },
-	{ "delete",            call_delete,           yes,      no,       yes,     no,  NOTHING },
-	{ "delete_if",         call_delete_if,        yes,      no,       yes,     no,  NOTHING },
-	{ "clear",             call_clear,            yes,      no,       yes,     no,  HELD },
-	{ "scan",              call_scan,             yes,      no,       yes,     no,  NOTHING },
-	{ "count",             call_count,            yes,      yes,      yes,     yes, NOTHING },
-	{ "stats",             call_stats,            yes,      yes,      yes,     no,  NOTHING },
-	{ "reserve",           call_reserve,          edeadlk3, edeadlk3, edeadlk, yes, NOTHING },
-	{ "barrier",           call_barrier,          edeadlk3, edeadlk3, edeadlk, yes, NOTHING },
-	{ "destroy",           call_destroy,          edeadlk3, edeadlk3, edeadlk, yes, NOTHING },
-	{ "create",            call_create,           yes,      yes,      yes,     yes, NOTHING },
-	{ "the fork handlers", call_fork_handlers,    no,       no,       no,      yes, NOTHING },
+	/*                                            R      U     C        O */
+	{ "find",              call_find,             must,  yes,  yes4,    no,  NOTHING },
+	{ "find_batch",        call_find_batch,       must,  yes,  yes4,    no,  NOTHING },
+	{ "entry accessors",   call_accessors,        must5, yes,  yes,     no5, HELD },
+	{ "hold",              call_hold,             must5, yes,  yes,     no5, HELD },
+	{ "release",           call_release,          yes,   yes,  yes,     yes, HELD },
+	{ "get",               call_get,              yes,   yes,  yes,     no,  NOTHING },
+	{ "get_batch",         call_get_batch,        yes,   yes,  yes,     no,  NOTHING },
+	{ "ttl",               call_ttl,              yes,   yes,  yes,     no,  NOTHING },
+	{ "put",               call_put,              yes,   no,   yes,     no,  NOTHING },
+	{ "add",               call_add,              yes,   no,   yes,     no,  NOTHING },
+	{ "replace",           call_replace,          yes,   no,   yes,     no,  NOTHING },
+	{ "compare_and_swap",  call_compare_and_swap, yes,   no,   yes,     no,  NOTHING },
+	{ "update",            call_update,           yes,   no,   yes,     no,  NOTHING },
+	{ "touch",             call_touch,            yes,   no,   yes,     no,  NOTHING },
+	{ "delete",            call_delete,           yes,   no,   yes,     no,  NOTHING },
+	{ "delete_if",         call_delete_if,        yes,   no,   yes,     no,  NOTHING },
+	{ "clear",             call_clear,            yes,   no,   yes,     no,  HELD },
+	{ "scan",              call_scan,             yes,   no,   yes,     no,  NOTHING },
+	{ "count",             call_count,            yes,   yes,  yes,     yes, NOTHING },
+	{ "stats",             call_stats,            yes,   yes,  yes,     no,  NOTHING },
+	{ "reserve",           call_reserve,          no3,   no3,  edeadlk, yes, NOTHING },
+	{ "barrier",           call_barrier,          no3,   no3,  edeadlk, yes, NOTHING },
+	{ "destroy",           call_destroy,          no3,   no3,  edeadlk, yes, NOTHING },
+	{ "create",            call_create,           yes6,  yes6, yes,     yes, NOTHING },
+	{ "the fork handlers", call_fork_handlers,    no,    no,   no,      yes, NOTHING },
 };
 
 static enum cell cell_of(const struct row *row, enum context context)
@@ -75,8 +81,10 @@ static enum cell cell_of(const struct row *row, enum context context)
 	case IN_REMOVED:
 	case IN_STALLED:
 		return row->C;
-	default:
+	case OFFLINE:
 		return fixture_flavor == FLAVOR_QSBR ? row->O : no;
+	default:
+		return fixture_flavor != FLAVOR_BP ? row->O : no;
 	}
 }
 
@@ -126,6 +134,12 @@ static void in_stalled(void *ctx, const struct rcumap_stall *stall)
 		call_row(s, NULL, NULL);
 }
 
+static void *in_foreign_thread(void *s)
+{
+	call_row(s, NULL, NULL);
+	return NULL;
+}
+
 static bool is_called(void *ctx)
 {
 	return atomic_load(&((struct scene *)ctx)->called);
@@ -148,7 +162,9 @@ static void enter_context(struct scene *s)
 {
 	uint64_t cursor = 0;
 
-	if (s->context == IN_UPDATE || s->context == IN_SCAN || s->context == OFFLINE)
+	pthread_t thread;
+
+	if (s->context == IN_UPDATE || s->context == IN_SCAN || s->context >= OFFLINE)
 		remove_gone(s);
 	switch (s->context) {
 	case IN_SECTION:
@@ -175,9 +191,15 @@ static void enter_context(struct scene *s)
 		stay_until_called(s);
 		rcumap_read_unlock(s->map);
 		break;
-	default:
+	case OFFLINE:
 		flavor_offline(fixture_flavor);
 		call_row(s, NULL, NULL);
+		flavor_online(fixture_flavor);
+		break;
+	default:
+		flavor_offline(fixture_flavor);
+		if (pthread_create(&thread, NULL, in_foreign_thread, s) != 0 || pthread_join(thread, NULL) != 0)
+			bail("pthread_create");
 		flavor_online(fixture_flavor);
 	}
 	flavor_quiescent(fixture_flavor);
@@ -250,11 +272,11 @@ static bool scene_end(struct scene *s, bool refused)
 static void check_cell(const struct row *row, enum context context)
 {
 	enum cell cell = cell_of(row, context);
-	bool refused = cell == edeadlk || (cell == edeadlk3 && fixture_flavor != FLAVOR_QSBR);
+	bool refused = cell == edeadlk || (cell == no3 && fixture_flavor != FLAVOR_QSBR);
 	struct scene s;
 
 	/* (3): in a function that is called inside a qsbr section the call would end that section. */
-	if (cell == no || (cell == edeadlk3 && !refused && context != IN_SECTION))
+	if (cell == no || (cell == no3 && !refused && context != IN_SECTION))
 		return;
 	scene_begin(&s, row, context);
 	enter_context(&s);
