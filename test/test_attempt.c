@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* map/attempt: a writer who does the reclaimer's work for a while leaves it what comes of that, and wakes it then. */
-#include "fixture.h"
-
-#include "map/reclaim.h"
+#include "bare_fixture.h"
 
 /* Puts after which writers help with hints, there being no reclaimer. */
 #define LATE ((2 * STRIPE_COUNT + 2) * LOG_CELLS)
@@ -30,19 +28,12 @@ static void put_next(uint64_t *key)
 /* The signal came first, and went to a reclaimer that might be back asleep before there was anything to take. */
 static void who_has_helped_wakes_the_reclaimer(void)
 {
-	struct rcumap_options options = {
-		.size = sizeof options, .flavor = flavor_rcu(fixture_flavor), .capacity = 2 * LATE, .clock = noting_clock
-	};
+	struct rcumap_options options = { .capacity = 2 * LATE, .clock = noting_clock };
 	uint64_t key = 0;
 
 	time_ns = 1000000000;
 	map = NULL;
-
-	struct rcumap *fresh = NULL;
-
-	if (map_new(&fresh, &options) != 0)
-		bail("map_new");
-	map = fresh;
+	map = bare_map(&options);
 	while (key < LATE)
 		put_next(&key);
 	time_ns += UINT64_C(10000000000);
@@ -52,9 +43,7 @@ static void who_has_helped_wakes_the_reclaimer(void)
 
 	/* The statistics look at no clock. */
 	ok(wake_value(&map->reclaimer.wake) != value_before, "%s: the reclaimer is woken after that", fixture_name());
-	while (reclaimer_take(map))
-		(void)reclaimer_give_back(map);
-	map_free(map);
+	bare_destroy(map);
 }
 
 int main(void)

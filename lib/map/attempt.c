@@ -441,7 +441,7 @@ int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap
 
 	if (error)
 		return error;
-	/* It need not be sealed: if a touch ends its life meanwhile, others find absent what is about to be so anyway. */
+	/* It need not be sealed: if a touch ends its life meanwhile, others find absent what is about to be so. */
 	if (!bucket_remove(&attempt->map->tables, finding->table, &finding->view)) {
 		back_off(attempt);
 		return 1;

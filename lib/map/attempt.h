@@ -56,7 +56,7 @@ struct attempt attempt_begin(struct rcumap *map, const void *key, size_t key_siz
 int attempt_end(struct attempt *attempt, int result);
 
 /*
- * Look for the key. 0: *finding is set and true; but if its view is frozen, who wants to change anything must look again.
+ * Look for the key. 0: *finding is set and true; but if its view is frozen, who wants to change anything looks again.
  * 1: the bucket migrates, look again. -ENOMEM, -EFAULT. A writer who says that a key is absent sees to it that no touch
  * revives it, and no clock that goes backward.
  */
@@ -73,9 +73,9 @@ int attempt_secure_hint(struct attempt *attempt);
 struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms);
 
 /*
- * Store `content` for a life, under a new version: in the place of what was found, or in an EMPTY slot, for which room is
- * made. The view is not frozen. The entry is built once: content and life stay the same until attempt_unbuild(). 0: done,
- * *version is set. 1: the bucket has changed, look again. -ENOMEM, -EFAULT, -EOVERFLOW: nothing happened.
+ * Store `content` for a life, under a new version: in the place of what was found, or in an EMPTY slot, for which room
+ * is made. The view is not frozen. The entry is built once: content and life stay the same until attempt_unbuild().
+ * 0: done, *version is set. 1: the bucket has changed, look again. -ENOMEM, -EFAULT, -EOVERFLOW: nothing happened.
  */
 int attempt_put(struct attempt *attempt, struct finding *finding, const struct write_content *content,
 		const struct life *life, uint64_t *version);

@@ -82,8 +82,8 @@ static uint64_t ttl_ms_at(const struct rcumap *map, const struct rcumap_entry *e
 
 	if (!deadline_is_finite(word))
 		return RCUMAP_TTL_NEVER;
-	/* The same clock as for all says whether it has passed. What is left is told by the clock that deadlines are set
-	 * by: else it could be more than was given. */
+	/* The same clock as for all says whether it has passed. What is left is told by the clock that deadlines are
+	 * set by: else it could be more than was given. */
 	if (deadline_has_passed(word, coarse_us))
 		return 0;
 

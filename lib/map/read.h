@@ -58,8 +58,8 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
 		  const struct rcumap_entry **entries);
 
-/* Milliseconds that a key has left, rounded up; 0: it is absent. The clock is read before the key is looked for. Inside a
- * read section. Wait-free. */
+/* Milliseconds that a key has left, rounded up; 0: it is absent. The clock is read before the key is looked for. Inside
+ * a read section. Wait-free. */
 uint64_t read_find_ttl_ms(const struct rcumap *map, const void *key, size_t key_size);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * touch: the deadline word changes in place, by one compare-and-swap. An entry that has none, or whose word is sealed, is
- * copied with its version, and the copy takes its place.
+ * touch: the deadline word changes in place, by one compare-and-swap. An entry that has none, or whose word is sealed,
+ * is copied with its version, and the copy takes its place.
  */
 #include <errno.h>
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * update: what the user's function saw is what its result replaces. It runs again only if the key's entry has changed, not
- * if the bucket has: an entry that was seen in this section is not freed in it, so its address tells. Its deadline is
- * part of what was seen: the word is sealed as it was then, before the entry is displaced, or the function runs again.
+ * update: what the user's function saw is what its result replaces. It runs again only if the key's entry has changed,
+ * not if the bucket has: an entry that was seen in this section is not freed in it, so its address tells. Its deadline
+ * is part of what was seen: the word is sealed as it was then, before the entry is displaced, or the function runs
+ * again.
  */
 #include <errno.h>
 
@@ -54,8 +55,8 @@ static int decide(struct attempt *attempt, const struct write_update *update, co
 	return write_check_value(decision->value.data, decision->value.size);
 }
 
-/* Seal the word of `old`, which the function saw as `word`: it stays so from now on, and was so all along. False: it has
- * changed since. */
+/* Seal the word of `old`, which the function saw as `word`: it was so all along, and stays so from now on. False: it
+ * has changed since. */
 static bool seal_as_seen(struct rcumap_entry *old, uint64_t word)
 {
 	return !entry_has_deadline(old) || entry_deadline(old) == (word | DEADLINE_SEALED) ||

@@ -102,5 +102,11 @@ WRITER(touch, write_touch, write_touch)
 WRITER(update, write_update, write_update)
 
 const struct verbs VERBS = {
-	.get = get, .get_batch = get_batch, .store = store, .remove = remove_key, .touch = touch, .update = update, .ttl = ttl
+	.get = get,
+	.get_batch = get_batch,
+	.store = store,
+	.remove = remove_key,
+	.touch = touch,
+	.update = update,
+	.ttl = ttl,
 };

@@ -71,8 +71,8 @@ int write_update(struct rcumap *map, struct write_update *update);
 int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last);
 
 /*
- * Look at the place that a hint reminds of: remove what has expired there and is its own. 0: the hint is of no more use.
- * 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
+ * Look at the place that a hint reminds of: remove what has expired there and is its own. 0: the hint is of no more
+ * use. 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
  */
 int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us);
 
