@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Defects that were found in expiry, and must not come back. */
-#include "fixture.h"
+#include "clock_fixture.h"
 
 #include <inttypes.h>
 
@@ -211,7 +211,10 @@ static bool is_empty(void *map)
 /* The reclaimer woke itself for each record that it did not get. */
 static void want_of_memory_is_no_loop(void)
 {
-	struct rcumap_options options = { .allocator = { refusing_alloc, plain_free, NULL } };
+	struct fixture_clock clock = { .ns = 0 };
+	struct rcumap_options options = { .allocator = { refusing_alloc, plain_free, NULL },
+					  .clock = fixture_clock_read,
+					  .clock_ctx = &clock };
 	struct rcumap *map = fixture_map(&options);
 	uint64_t key, begun, before, elapsed_ms;
 
@@ -223,6 +226,7 @@ static void want_of_memory_is_no_loop(void)
 	sleep_ns(250000000); /* mostly, the hints are in the wheel then; if they are not, that takes memory too */
 	flavor_online(fixture_flavor);
 	atomic_store(&refuse, true);
+	fixture_clock_advance(&clock, 1000);
 	ok(fixture_eventually(was_refused, NULL), "expiry wants memory");
 	before = atomic_load(&refused);
 	begun = now_ns();
