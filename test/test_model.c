@@ -64,6 +64,8 @@ struct slot {
 #define NO_DEADLINE UINT64_MAX
 
 struct model {
+	struct fault_allocator allocator;
+	const char *name;
 	struct fixture_clock clock;
 	struct rcumap *map;
 	struct slot *slots;
@@ -373,60 +375,71 @@ static bool has_shrunk(void *map)
 	return fixture_stats(map).shrunk > 0;
 }
 
+/* Maps that have been played with. What has expired is noticed a few times a second: all wait for that at once. */
+static struct {
+	struct model *model[32];
+	unsigned count;
+} played;
+
 static void run(const struct rcumap_options *given, bool may_overflow, uint64_t keys, uint64_t turns, uint64_t wave,
 		const char *name)
 {
-	struct fault_allocator allocator;
 	struct rcumap_options options = *given;
-	struct model m;
+	struct model *m = calloc(1, sizeof *m);
 	struct rng rng;
-	struct rcumap_stats stats;
 	uint64_t removed;
 
-	fault_init(&allocator);
-	options.allocator = fault_allocator(&allocator);
-	memset(&m, 0, sizeof m);
-	m.keys = keys;
-	m.may_overflow = may_overflow;
-	m.slots = calloc(keys, sizeof m.slots[0]);
-	m.versions = malloc((turns + 1) * sizeof m.versions[0]);
+	if (played.count == sizeof played.model / sizeof played.model[0])
+		bail("more models than expected");
+	played.model[played.count++] = m;
+	fault_init(&m->allocator);
+	options.allocator = fault_allocator(&m->allocator);
+	m->name = name;
+	m->keys = keys;
+	m->may_overflow = may_overflow;
+	m->slots = calloc(keys, sizeof m->slots[0]);
+	m->versions = malloc((turns + 1) * sizeof m->versions[0]);
 	options.clock = fixture_clock_read;
-	options.clock_ctx = &m.clock;
-	m.map = fixture_map(&options);
+	options.clock_ctx = &m->clock;
+	m->map = fixture_map(&options);
 	rng_init_stream(&rng, seed, keys);
 
-	play(&m, &rng, turns, wave);
-	model_compare(&m);
+	play(m, &rng, turns, wave);
+	model_compare(m);
 	/* Until the reclaimer must have noticed all that has expired. */
 	do {
-		removed = m.removed;
-		fixture_clock_advance(&m.clock, SECOND_MS / 5);
+		removed = m->removed;
+		fixture_clock_advance(&m->clock, SECOND_MS / 5);
 		for (uint64_t i = 0; i < keys; i++)
-			forget_expired(&m, &m.slots[i]);
-	} while (m.removed != removed);
-	ok(fixture_eventually_counts(m.map, m.entries), "%s: %s, %llu keys: what has expired leaves the count",
-	   fixture_name(), name, (unsigned long long)keys);
-	if (keys > 64 && !may_overflow)
-		ok(fixture_eventually(has_shrunk, m.map) && fixture_stats(m.map).grown > 0,
-		   "%s: %s, %llu keys: the table grew and shrank meanwhile", fixture_name(), name,
-		   (unsigned long long)keys);
-	rcumap_barrier(m.map);
-	stats = fixture_stats(m.map);
-	is_int(m.wrong, 0, "%s: %s, %llu keys: every result is the model's", fixture_name(), name,
-	       (unsigned long long)keys);
-	ok(stats.entries == m.entries && stats.inserted == m.inserted && stats.replaced == m.replaced &&
-		   stats.deleted + stats.expired == m.removed && stats.retired_pending == 0 &&
-		   stats.reclaimed == m.replaced + m.removed,
-	   "%s: %s, %llu keys: so are the counters", fixture_name(), name, (unsigned long long)keys);
-	is_int(repeated_versions(&m), 0, "%s: %s, %llu keys: no version was given twice", fixture_name(), name,
-	       (unsigned long long)keys);
-	if (m.overflows)
-		diag("%llu inserts were refused: chain full", (unsigned long long)m.overflows);
-	fixture_destroy(m.map);
-	ok(fault_settled(&allocator), "%s: %s, %llu keys: every byte is given back", fixture_name(), name,
-	   (unsigned long long)keys);
-	free(m.slots);
-	free(m.versions);
+			forget_expired(m, &m->slots[i]);
+	} while (m->removed != removed);
+}
+
+static void finish(struct model *m)
+{
+	const unsigned long long keys = m->keys;
+	struct rcumap_stats stats;
+
+	ok(fixture_eventually_counts(m->map, m->entries), "%s: %s, %llu keys: what has expired leaves the count",
+	   fixture_name(), m->name, keys);
+	if (keys > 64 && !m->may_overflow)
+		ok(fixture_eventually(has_shrunk, m->map) && fixture_stats(m->map).grown > 0,
+		   "%s: %s, %llu keys: the table grew and shrank meanwhile", fixture_name(), m->name, keys);
+	rcumap_barrier(m->map);
+	stats = fixture_stats(m->map);
+	is_int(m->wrong, 0, "%s: %s, %llu keys: every result is the model's", fixture_name(), m->name, keys);
+	ok(stats.entries == m->entries && stats.inserted == m->inserted && stats.replaced == m->replaced &&
+		   stats.deleted + stats.expired == m->removed && stats.retired_pending == 0 &&
+		   stats.reclaimed == m->replaced + m->removed,
+	   "%s: %s, %llu keys: so are the counters", fixture_name(), m->name, keys);
+	is_int(repeated_versions(m), 0, "%s: %s, %llu keys: no version was given twice", fixture_name(), m->name, keys);
+	if (m->overflows)
+		diag("%llu inserts were refused: chain full", (unsigned long long)m->overflows);
+	fixture_destroy(m->map);
+	ok(fault_settled(&m->allocator), "%s: %s, %llu keys: every byte is given back", fixture_name(), m->name, keys);
+	free(m->slots);
+	free(m->versions);
+	free(m);
 }
 
 static struct rcumap_options with_hash(rcumap_hash_fn *hash)
@@ -458,6 +471,9 @@ static void test(void)
 
 	run(&plain, false, many, many * 8, many * 4, "default hash");
 	run(&number, false, many, many * 8, many * 4, "the number itself as hash");
+
+	while (played.count)
+		finish(played.model[--played.count]);
 }
 
 int main(int argc, char **argv)
