@@ -198,7 +198,7 @@ static void the_clock_goes_back(void)
 /* Those that expire are looked at, not those that live. */
 static void work_is_proportional_to_what_expires(void)
 {
-	const uint64_t mortal = fixture_scaled(400000, 10000), living = fixture_scaled(4000000, 100000) / 4;
+	const uint64_t mortal = fixture_scaled(100000, 10000), living = fixture_scaled(1000000, 100000) / 4;
 	struct rcumap *map = fixture_clock_map(&the_clock, 0);
 	uint64_t calls;
 

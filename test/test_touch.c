@@ -153,7 +153,7 @@ static void without_memory(void)
 /* Keys that are touched without pause, with any life: what reminds of them stays in bounds. */
 static void storms_leave_few_hints(void)
 {
-	const uint64_t keys = 100, turns = fixture_scaled(2000000, 50000);
+	const uint64_t keys = 100, turns = fixture_scaled(1000000, 50000);
 	static const char *const names[] = { "shorter and shorter", "longer and longer", "now endless, now not", "any" };
 
 	for (unsigned kind = 0; kind < 4; kind++) {
