@@ -65,6 +65,7 @@
  *     U  in the function given to rcumap_update(), and the one given to rcumap_scan()
  *     C  in the callbacks `removed` and `stalled` of the map
  *     O  by a qsbr thread that is offline, and by a thread that is not registered (memb, qsbr)
+ *     In a signal handler: none of them, see below.
  *
  *     function                          R         U         C         O       allocates  blocks  progress
  *     find find_batch                   must      yes       yes (4)   no      no         no      wait-free (1)

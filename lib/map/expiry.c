@@ -291,8 +291,9 @@ static bool work(struct rcumap *map, uint64_t now_us, unsigned *due, unsigned *t
 	take(&map->expiry, clock_system_ns(CLOCK_MONOTONIC));
 
 	/* Neither waits for the other to be done. */
-	bool enough = settle_due(map, due) & settle_taken(map, taken);
+	bool enough = settle_due(map, due);
 
+	enough = settle_taken(map, taken) && enough;
 	return enough && compact(map, due);
 }
 
