@@ -280,6 +280,15 @@ static void finishes(struct scene *scene, const char *what)
 	ok(chain_delete(scene->chain), "%s: all is freed", what);
 }
 
+/* As a migrator does before he places anything. */
+static void freeze(struct line *source)
+{
+	ctl_cas(source, ctl_load(source), CTL_FROZEN);
+	for (unsigned i = 0; i < LINE_SLOTS; i++)
+		slot_freeze(source, i);
+	link_freeze(source);
+}
+
 static void a_migrator_may_stop_anywhere(void)
 {
 	struct scene scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
@@ -296,19 +305,13 @@ static void a_migrator_may_stop_anywhere(void)
 
 	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
 	source = &scene.from->lines[0];
-	ctl_cas(source, ctl_load(source), CTL_FROZEN);
-	for (unsigned i = 0; i < LINE_SLOTS; i++)
-		slot_freeze(source, i);
-	link_freeze(source);
+	freeze(source);
 	finishes(&scene, "after all words were frozen");
 
 	/* The first word of the source is placed: it is the first of its target. */
 	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
 	source = &scene.from->lines[0];
-	ctl_cas(source, ctl_load(source), CTL_FROZEN);
-	for (unsigned i = 0; i < LINE_SLOTS; i++)
-		slot_freeze(source, i);
-	link_freeze(source);
+	freeze(source);
 
 	uint64_t hash = scene.content.keys[0].hash;
 

@@ -163,7 +163,8 @@ static bool come_back(struct slab *slab, size_t size, void **blocks, unsigned co
 
 static const size_t some_sizes[] = { 16, 64, 100, 256, 1024, 4096 };
 
-static void freed_blocks_are_handed_out_again(void)
+/* All blocks of two runs go, one way or the other. */
+static void blocks_come_back(bool discarded)
 {
 	for (unsigned s = 0; s < sizeof some_sizes / sizeof some_sizes[0]; s++) {
 		struct slab *slab = slab_new();
@@ -173,30 +174,15 @@ static void freed_blocks_are_handed_out_again(void)
 		void **blocks = take(slab, size, count);
 
 		for (unsigned i = 0; i < count; i++)
-			slab_free(slab, &freer, blocks[i], size);
+			if (discarded)
+				slab_discard(slab, blocks[i], size);
+			else
+				slab_free(slab, &freer, blocks[i], size);
+		if (discarded)
+			turn(slab, &freer);
 		slab_flush(slab, &freer);
-		ok(come_back(slab, size, blocks, count), "%zu bytes: %u freed blocks are handed out again, each once",
-		   size, count);
-		free(blocks);
-		slab_delete(slab);
-	}
-}
-
-static void discarded_blocks_come_back(void)
-{
-	for (unsigned s = 0; s < sizeof some_sizes / sizeof some_sizes[0]; s++) {
-		struct slab *slab = slab_new();
-		struct slab_freer freer = { 0 };
-		size_t size = some_sizes[s];
-		unsigned count = run_blocks(slab, size) * 2;
-		void **blocks = take(slab, size, count);
-
-		for (unsigned i = 0; i < count; i++)
-			slab_discard(slab, blocks[i], size);
-		turn(slab, &freer);
-		slab_flush(slab, &freer);
-		ok(come_back(slab, size, blocks, count), "%zu bytes: %u discarded blocks come back, each once", size,
-		   count);
+		ok(come_back(slab, size, blocks, count), "%zu bytes: %u %s blocks come back, each once", size, count,
+		   discarded ? "discarded" : "freed");
 		free(blocks);
 		slab_delete(slab);
 	}
@@ -530,8 +516,8 @@ int main(int argc, char **argv)
 
 	classes_are_exact();
 	blocks_are_apart_and_aligned();
-	freed_blocks_are_handed_out_again();
-	discarded_blocks_come_back();
+	blocks_come_back(false);
+	blocks_come_back(true);
 	a_single_freed_block_is_not_kept();
 	magazines_rest();
 	bytes_are_accounted_for();
