@@ -268,7 +268,7 @@ static void churn(struct team_member *me)
 static void hints_are_bounded(unsigned threads, bool overwrite)
 {
 	struct churn c = { .map = fixture_map(NULL),
-			   .turns = fixture_scaled(400000, 30000) / threads,
+			   .turns = fixture_scaled(200000, 30000) / threads,
 			   .overwrite = overwrite,
 			   .keys = 1000 };
 	const char *what = overwrite ? "overwritten keys" : "keys that come and go";
