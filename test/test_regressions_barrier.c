@@ -283,6 +283,7 @@ static void a_full_block_waits_for_nobody(void)
 	log_reclaim_list(&the_log, &memory, &freer, batch.blocks);
 	ok(!log_take(&the_log, &batch) && batch.count == 1, "then his own is taken, too");
 	log_reclaim_list(&the_log, &memory, &freer, batch.blocks);
+	slab_flush(&memory.slab, &freer);
 	memory_fini(&memory);
 }
 
