@@ -3,9 +3,9 @@
  * @file rcumap.h
  * librcumap: an embeddable, read-mostly hash map for latency-sensitive services.
  *
- * Readers traverse under userspace RCU without a lock, a retry or a store to shared memory. Writers serialize per
- * bucket by compare-and-swap. Deleted, replaced and expired entries are reclaimed after a grace period by one
- * background thread per map.
+ * Readers traverse under userspace RCU without a lock, a retry or a store to shared memory (in a map with a limit they
+ * mark what they find, now and then). Writers serialize per bucket by compare-and-swap. Deleted, replaced and expired
+ * entries are reclaimed after a grace period by one background thread per map.
  *
  * This is the reference, in parts; a program includes <rcumap.h> alone, from C or from C++ (11 or later):
  *
@@ -39,7 +39,7 @@
  * Conventions:
  *
  * - Functions return 0 or -errno, and write outputs on success only, except where said. On any error the map is
- *   unchanged (rcumap_clear() may have removed some entries).
+ *   unchanged (rcumap_clear() may have removed some entries, and a store in a map with a limit may have evicted one).
  * - Keys are 1 to RCUMAP_KEY_SIZE_MAX bytes, values 0 to RCUMAP_VALUE_SIZE_MAX bytes, of any content and alignment.
  *   Both are copied in; the caller keeps what he passed.
  * - "Own section": the function opens and closes a read section of the map's flavor itself. It may be called inside
@@ -247,7 +247,8 @@ int rcumap_barrier(struct rcumap *map);
  * Then a child may read and write the maps that it inherits: rcumap_after_fork_child() starts their reclaimers
  * anew. What other threads of the parent were just storing or removing is in the child either done or not; a few
  * blocks that they had in their hands stay unused there, and rcumap_count() may be off by as many. What was held is
- * held there, too. An entry for which the callback `removed` was just running is not told of again.
+ * held there, too. An entry for which the callback `removed` was just running is not told of again. Of a map with a
+ * limit the child counts the entries first, in a pass over its table, and has the whole limit again.
  *
  * These call liburcu's own handlers (urcu_bp_before_fork() and so on): do not register those too. Locks of a hash,
  * a clock, an allocator or a callback of the user's are his own affair: their handlers are registered before these.

@@ -65,7 +65,7 @@ static inline struct chain *chain_new(unsigned bits)
 	struct rcumap_allocator user = fault_allocator(&chain->allocator);
 
 	memory_init(&chain->memory, &user);
-	if (tables_init(&chain->tables, &chain->memory, &hash, bits) != 0)
+	if (tables_init(&chain->tables, &chain->memory, &hash, bits, false) != 0)
 		bail("tables_init");
 	return chain;
 }
@@ -96,7 +96,7 @@ static inline struct rcumap_entry *chain_entry(struct chain *chain, struct chain
 {
 	struct chain_node *node = (struct chain_node *)aligned_alloc(16, sizeof *node + sizeof key);
 
-	node->entry.version = atomic_fetch_add(&chain->versions, 1) + 1;
+	entry_set_head(&node->entry, atomic_fetch_add(&chain->versions, 1) + 1, 0, false);
 	entry_fill(&node->entry, &key, sizeof key, NULL, 0, false);
 	node->next = atomic_load(&chain->nodes);
 	while (!atomic_compare_exchange_weak(&chain->nodes, &node->next, node))

@@ -58,7 +58,7 @@ static void every_entry_is_found_where_it_is(void)
 		struct bucket_view view = chain_view(table, key_of(n));
 
 		wrong += view.entry != entries[n] || slot_load(view.entry_line, view.entry_slot) != view.entry_word ||
-			 view.entry_word != slot_of(entries[n], view.tag);
+			 view.entry_word != slot_of(entries[n], view.tag, 0);
 		found += chain_find(chain, key_of(n)) == entries[n];
 	}
 	is_int(wrong, 0, "a writer sees each of %u entries in five lines, and where it is", ENTRIES);
@@ -130,7 +130,7 @@ static void slots_beyond_the_last_position_are_not_offered(void)
 	struct chain *chain = chain_new(BITS);
 	struct table *table = chain_table(chain);
 	struct rcumap_entry *other = chain_entry(chain, (struct chain_key){ 0, 0 });
-	const uint64_t word = slot_of(other, 0);
+	const uint64_t word = slot_of(other, 0, 0);
 	struct line *line = bucket_of(table), *at_last = NULL;
 	unsigned position = 0;
 	struct bucket_view view;
@@ -173,10 +173,10 @@ static void an_insert_expects_what_it_saw(void)
 	struct rcumap_entry *one = chain_entry(chain, key_of(1)), *two = chain_entry(chain, key_of(1));
 
 	ok(bucket_insert(&first, one), "one of two inserts of one key succeeds");
-	is_int(slot_load(line, 0), slot_of(one, first.tag), "its entry is in the slot");
-	is_int(ctl_load(line), ctl_idle(one->version), "the bucket is idle, with the entry's version");
+	is_int(slot_load(line, 0), slot_of(one, first.tag, 0), "its entry is in the slot");
+	is_int(ctl_load(line), ctl_idle(entry_version(one)), "the bucket is idle, with the entry's version");
 	ok(!bucket_insert(&second, two), "the other fails");
-	is_int(slot_load(line, 0), slot_of(one, first.tag), "and changes nothing");
+	is_int(slot_load(line, 0), slot_of(one, first.tag, 0), "and changes nothing");
 	is_int(chain_count(line), 1, "one entry is in");
 
 	third = chain_view(table, key_of(2));
@@ -206,7 +206,7 @@ static void an_insert_half_way_is_finished_by_anyone(void)
 	bucket_help(tables, table, line, busy);
 	ok(chain_find(chain, key_of(100)) == entry, "a helper puts the entry in");
 	ok(slot_entry(slot_load(second, 1)) == entry, "in the slot that was announced, of the second line");
-	is_int(ctl_load(line), ctl_idle(entry->version), "and ends it");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "and ends it");
 	bucket_help(tables, table, line, busy);
 	bucket_help(tables, table, line, busy);
 	is_int(chain_count(line), LINE_SLOTS + 2, "more help does nothing");
@@ -217,9 +217,9 @@ static void an_insert_half_way_is_finished_by_anyone(void)
 	bucket_remove(tables, table, &view);
 	entry = chain_entry(chain, key_of(101));
 	busy = announce(table, entry, key_of(101));
-	slot_cas(second, 1, slot_load(second, 1), slot_of(entry, table_tag(table, key_of(101).hash)));
+	slot_cas(second, 1, slot_load(second, 1), slot_of(entry, table_tag(table, key_of(101).hash), 0));
 	bucket_help(tables, table, line, busy);
-	is_int(ctl_load(line), ctl_idle(entry->version), "an entry that is in already: help ends the announcement");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "an entry that is in already: help ends the announcement");
 	is_int(chain_count(line), LINE_SLOTS + 2, "and nothing else");
 	ok(chain_delete(chain), "all is freed");
 }
@@ -237,14 +237,14 @@ static void a_late_helper_does_nothing(void)
 	bucket_help(tables, table, line, busy);
 	view = chain_view(table, key_of(1));
 	ok(bucket_remove(tables, table, &view), "an insert was finished, and its entry removed");
-	is_int(slot_load(line, 0), slot_empty(entry->version), "the slot is free again, by that entry's version");
+	is_int(slot_load(line, 0), slot_empty(entry_version(entry)), "the slot is free again, by that entry's version");
 	bucket_help(tables, table, line, busy);
-	is_int(slot_load(line, 0), slot_empty(entry->version), "who helps it now does not put it in again");
-	is_int(ctl_load(line), ctl_idle(entry->version), "nor change the bucket's state");
+	is_int(slot_load(line, 0), slot_empty(entry_version(entry)), "who helps it now does not put it in again");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "nor change the bucket's state");
 	other = chain_put(chain, table, key_of(2));
 	bucket_help(tables, table, line, busy);
 	ok(slot_entry(slot_load(line, 0)) == other, "nor when another entry has its slot");
-	is_int(ctl_load(line), ctl_idle(other->version), "and another insert has ended");
+	is_int(ctl_load(line), ctl_idle(entry_version(other)), "and another insert has ended");
 	view = chain_view(table, key_of(2));
 	bucket_remove(tables, table, &view);
 
@@ -269,7 +269,7 @@ static struct rcumap_entry *put_half(struct chain *chain, struct table *table, s
 
 	announce(table, entry, key);
 	slot_cas(view.empty_line, view.empty_position % LINE_SLOTS,
-		 slot_load(view.empty_line, view.empty_position % LINE_SLOTS), slot_of(entry, view.tag));
+		 slot_load(view.empty_line, view.empty_position % LINE_SLOTS), slot_of(entry, view.tag, 0));
 	return entry;
 }
 
@@ -285,21 +285,21 @@ static void an_announcement_ends_before_its_entry_leaves(void)
 
 	ok(view.entry == entry && ctl_entry(view.ctl) == entry, "an entry is in, and announced still");
 	ok(bucket_replace(tables, table, &view, newer), "it is replaced");
-	is_int(ctl_load(line), ctl_idle(entry->version), "the announcement has ended");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "the announcement has ended");
 	ok(chain_find(chain, key_of(1)) == newer, "the new entry is found");
 
 	view = chain_view(table, key_of(1));
 	ok(bucket_remove(tables, table, &view), "the new one is removed");
-	is_int(slot_load(line, 0), slot_empty(newer->version), "its version marks the free slot");
+	is_int(slot_load(line, 0), slot_empty(entry_version(newer)), "its version marks the free slot");
 
 	entry = put_half(chain, table, key_of(2));
 	view = chain_view(table, key_of(2));
 	ok(bucket_remove(tables, table, &view), "one that is announced still is removed");
-	is_int(ctl_load(line), ctl_idle(entry->version), "the announcement has ended");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "the announcement has ended");
 
 	entry = put_half(chain, table, key_of(3));
 	ok(bucket_remove_at(tables, table, line, line, 0, slot_load(line, 0)), "likewise from its slot");
-	is_int(ctl_load(line), ctl_idle(entry->version), "the announcement has ended");
+	is_int(ctl_load(line), ctl_idle(entry_version(entry)), "the announcement has ended");
 
 	/* An announcement of somebody else is finished, not dropped. */
 	chain_put(chain, table, key_of(4));

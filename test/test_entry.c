@@ -51,11 +51,11 @@ static void holds_what_it_was_filled_with(void)
 			const unsigned char *key_at = (const unsigned char *)entry + (has_deadline ? 24 : 16);
 
 			memset(entry, 0xcc, 80000);
-			entry->version = 42;
+			entry_set_head(entry, 42, 0, false);
 			entry_fill(entry, key, key_size, value_size ? value : NULL, value_size, has_deadline);
 			if (has_deadline)
 				entry_set_deadline(entry, deadline_word(7, 3));
-			wrong += entry->version != 42 || entry->key_size != key_size ||
+			wrong += entry_version(entry) != 42 || entry->key_size != key_size ||
 				 entry_value_size(entry) != value_size || entry_has_deadline(entry) != has_deadline ||
 				 entry_key(entry) != key_at || memcmp(key_at, key, key_size) != 0 ||
 				 memcmp(entry_value(entry), value, value_size) != 0 || entry_size_of(entry) != size ||

@@ -52,7 +52,7 @@ static void slots(void)
 	wrong = 0;
 	for (unsigned a = 0; a < COUNT(addresses); a++)
 		for (unsigned t = 0; t < COUNT(tags); t++) {
-			uint64_t word = slot_of(entry_at(addresses[a]), tags[t] << 48);
+			uint64_t word = slot_of(entry_at(addresses[a]), tags[t] << 48, 0);
 
 			wrong += !slot_is(word, ENTRY);
 			lost += slot_entry(word) != entry_at(addresses[a]) ||
@@ -124,7 +124,7 @@ static void links(void)
 static void words_change_only_as_expected(void)
 {
 	struct line *line = aligned_alloc(LINE_SIZE, LINE_SIZE);
-	uint64_t word = slot_of(entry_at(4096), UINT64_C(7) << 48);
+	uint64_t word = slot_of(entry_at(4096), UINT64_C(7) << 48, 0);
 
 	atomic_init(&line->ctl, ctl_idle(0));
 	for (unsigned i = 0; i < LINE_SLOTS; i++)

@@ -316,7 +316,7 @@ static void a_migrator_may_stop_anywhere(void)
 	uint64_t hash = scene.content.keys[0].hash;
 
 	slot_cas(table_line(scene.to, hash), 0, SLOT_UNFILLED,
-		 slot_of(scene.content.entries[0], table_tag(scene.to, hash)));
+		 slot_of(scene.content.entries[0], table_tag(scene.to, hash), 0));
 	finishes(&scene, "after one word was placed");
 
 	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);

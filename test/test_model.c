@@ -2,7 +2,8 @@
 /*
  * Random sequences of all verbs against a plain array, by a clock that jumps: every result, every value, every version
  * and every life must be what the array says. Over few keys, so that each meets every other; with hashes so weak that
- * chains and whole classes of keys collide; and over many keys, so that the table grows and shrinks meanwhile.
+ * chains and whole classes of keys collide; and over many keys, so that the table grows and shrinks meanwhile. And with a
+ * limit, where the array learns who was evicted by asking for a key before anything is done with it.
  */
 #include "checked_allocator.h"
 #include "clock_fixture.h"
@@ -71,6 +72,8 @@ struct model {
 	struct slot *slots;
 	uint64_t keys, entries;
 	uint64_t inserted, replaced, removed;
+	uint64_t limit;			    /* on entries; 0: none */
+	uint64_t evicted;		    /* that are known of */
 	uint64_t wrong;			    /* results that differ from the model's */
 	uint64_t *versions, versions_count; /* all that were given */
 	bool may_overflow;
@@ -83,15 +86,33 @@ static void differs(struct model *m, const char *what, uint64_t number, long lon
 		diag("%s of key %llu: got %lld, want %lld", what, (unsigned long long)number, got, want);
 }
 
-/* What the clock has passed is absent. */
-static void forget_expired(struct model *m, struct slot *slot)
+static void model_removed(struct model *m, struct slot *slot)
 {
-	if (!slot->version || slot->deadline_us > m->clock.ns / 1000)
-		return;
-	slot->stale = slot->version;
-	slot->version = 0;
 	m->entries--;
 	m->removed++;
+	slot->stale = slot->version;
+	slot->version = 0;
+}
+
+/* A key that should be there and is not has been evicted, if there is a limit. */
+static void forget_evicted(struct model *m, struct slot *slot)
+{
+	unsigned char key[FIXTURE_KEY_MAX];
+	size_t key_size = fixture_key((uint64_t)(slot - m->slots), key);
+
+	if (!m->limit || !slot->version || rcumap_get(m->map, key, key_size, NULL, 0, NULL, NULL) != -ENOENT)
+		return;
+	model_removed(m, slot);
+	m->evicted++;
+}
+
+/* What the clock has passed is absent, and what was evicted. */
+static void forget_gone(struct model *m, struct slot *slot)
+{
+	if (slot->version && slot->deadline_us <= m->clock.ns / 1000)
+		model_removed(m, slot);
+	else
+		forget_evicted(m, slot);
 }
 
 static uint64_t random_ttl(struct rng *rng)
@@ -110,14 +131,6 @@ static void set_life(struct model *m, struct slot *slot, uint64_t ttl_ms)
 	bool endless = ttl_ms == RCUMAP_TTL_DEFAULT || ttl_ms == RCUMAP_TTL_NEVER;
 
 	slot->deadline_us = endless ? NO_DEADLINE : m->clock.ns / 1000 + 1 + ttl_ms * 1000;
-}
-
-static void model_removed(struct model *m, struct slot *slot)
-{
-	m->entries--;
-	m->removed++;
-	slot->stale = slot->version;
-	slot->version = 0;
 }
 
 /* The key has got a value, or has lost it, if its life is 0. */
@@ -141,6 +154,22 @@ static void model_stored(struct model *m, struct slot *slot, uint64_t version, u
 		set_life(m, slot, ttl_ms);
 		slot->has_word = slot->deadline_us != NO_DEADLINE;
 	}
+}
+
+/* After each call: no more than the limit, and only what comes in under an absent key evicts, one. */
+static void check_limit(struct model *m, uint64_t number, struct rcumap_stats before)
+{
+	struct rcumap_stats after;
+
+	if (!m->limit)
+		return;
+	after = fixture_stats(m->map);
+	if (after.inserted - after.deleted - after.expired - after.evicted > m->limit)
+		differs(m, "entries, by what was counted, after a call", number, (long long)after.entries,
+			(long long)m->limit);
+	if (after.evicted - before.evicted > after.inserted - before.inserted || after.inserted - before.inserted > 1)
+		differs(m, "evicted by a call", number, (long long)(after.evicted - before.evicted),
+			(long long)(after.inserted - before.inserted));
 }
 
 /* What a store should return before it stores. */
@@ -168,7 +197,7 @@ static void model_store(struct model *m, struct rng *rng, uint64_t turn)
 	unsigned verb = (unsigned)rng_below(rng, 4);
 	int want, got;
 
-	forget_expired(m, slot);
+	forget_gone(m, slot);
 	expected = rng_below(rng, 4) ? slot->version : rng_below(rng, 2) ? slot->stale : slot->version + 1;
 	want = store_verdict(slot, verb, expected);
 	payload_fill(value, size, number, turn);
@@ -197,7 +226,7 @@ static void model_touch(struct model *m, struct rng *rng)
 	struct slot *slot = &m->slots[number];
 	int want, got;
 
-	forget_expired(m, slot);
+	forget_gone(m, slot);
 	want = slot->version ? 0 : -ENOENT;
 	got = fixture_touch(m->map, number, ttl_ms);
 	if (got != want)
@@ -245,7 +274,7 @@ static void model_update(struct model *m, struct rng *rng, uint64_t turn)
 	struct decision d = { m, slot, number, verdicts[rng_below(rng, 8)], { value, size, ttl_ms } };
 	int want = d.verdict < 0 ? d.verdict : d.verdict > RCUMAP_REMOVE ? -EINVAL : 0, got;
 
-	forget_expired(m, slot);
+	forget_gone(m, slot);
 	payload_fill(value, size, number, turn);
 	got = rcumap_update(m->map, key, key_size, decide, &d, &version);
 	if (got == -EOVERFLOW && m->may_overflow && !slot->version && d.verdict == 0) {
@@ -273,7 +302,7 @@ static void model_remove(struct model *m, struct rng *rng)
 	size_t key_size = fixture_key(number, key);
 	int want, got;
 
-	forget_expired(m, slot);
+	forget_gone(m, slot);
 	want = slot->version ? 0 : -ENOENT;
 	if (rng_below(rng, 2)) {
 		got = rcumap_delete(m->map, key, key_size);
@@ -298,7 +327,7 @@ static void model_read(struct model *m, uint64_t number)
 	size_t key_size = fixture_key(number, key);
 	uint64_t ttl_ms = 0, now_us = m->clock.ns / 1000;
 
-	forget_expired(m, slot);
+	forget_gone(m, slot);
 	if (!slot->version) {
 		if (!fixture_lacks(m->map, key, key_size))
 			differs(m, "find", number, 0, -ENOENT);
@@ -348,6 +377,10 @@ static void play(struct model *m, struct rng *rng, uint64_t turns, uint64_t wave
 
 		if (rng_below(rng, 8) == 0)
 			fixture_clock_advance(&m->clock, rng_below(rng, 1000) ? rng_below(rng, 20) : HOUR_MS / 2);
+		struct rcumap_stats before = { 0 };
+
+		if (m->limit)
+			before = fixture_stats(m->map);
 		if (dice < stores)
 			rng_below(rng, 4) ? model_store(m, rng, t) : model_update(m, rng, t);
 		else if (dice < 80 && rng_below(rng, 4) == 0)
@@ -363,6 +396,7 @@ static void play(struct model *m, struct rng *rng, uint64_t turns, uint64_t wave
 				if (m->slots[i].version)
 					model_removed(m, &m->slots[i]);
 		}
+		check_limit(m, t, before);
 		if (t % 64 == 0)
 			flavor_quiescent(fixture_flavor);
 		if (m->keys <= 64 && t % 4096 == 0)
@@ -396,6 +430,7 @@ static void run(const struct rcumap_options *given, bool may_overflow, uint64_t 
 	options.allocator = fault_allocator(&m->allocator);
 	m->name = name;
 	m->keys = keys;
+	m->limit = options.max_entries;
 	m->may_overflow = may_overflow;
 	m->slots = calloc(keys, sizeof m->slots[0]);
 	m->versions = malloc((turns + 1) * sizeof m->versions[0]);
@@ -411,7 +446,7 @@ static void run(const struct rcumap_options *given, bool may_overflow, uint64_t 
 		removed = m->removed;
 		fixture_clock_advance(&m->clock, SECOND_MS / 5);
 		for (uint64_t i = 0; i < keys; i++)
-			forget_expired(m, &m->slots[i]);
+			forget_gone(m, &m->slots[i]);
 	} while (m->removed != removed);
 }
 
@@ -422,16 +457,21 @@ static void finish(struct model *m)
 
 	ok(fixture_eventually_counts(m->map, m->entries), "%s: %s, %llu keys: what has expired leaves the count",
 	   fixture_name(), m->name, keys);
-	if (keys > 64 && !m->may_overflow)
+	if (keys > 64 && !m->may_overflow && !m->limit)
 		ok(fixture_eventually(has_shrunk, m->map) && fixture_stats(m->map).grown > 0,
 		   "%s: %s, %llu keys: the table grew and shrank meanwhile", fixture_name(), m->name, keys);
 	rcumap_barrier(m->map);
 	stats = fixture_stats(m->map);
 	is_int(m->wrong, 0, "%s: %s, %llu keys: every result is the model's", fixture_name(), m->name, keys);
 	ok(stats.entries == m->entries && stats.inserted == m->inserted && stats.replaced == m->replaced &&
-		   stats.deleted + stats.expired == m->removed && stats.retired_pending == 0 &&
+		   stats.deleted + stats.expired + stats.evicted == m->removed && stats.retired_pending == 0 &&
 		   stats.reclaimed == m->replaced + m->removed,
 	   "%s: %s, %llu keys: so are the counters", fixture_name(), m->name, keys);
+	/* Some were not missed before their deadline had passed, or clear came. */
+	if (m->limit)
+		ok(keys <= m->limit ? stats.evicted == 0 : stats.evicted >= m->evicted && m->evicted > 0,
+		   "%s: %s, %llu keys, limit %llu: of %llu evicted ones %llu were missed", fixture_name(), m->name, keys,
+		   (unsigned long long)m->limit, (unsigned long long)stats.evicted, (unsigned long long)m->evicted);
 	is_int(repeated_versions(m), 0, "%s: %s, %llu keys: no version was given twice", fixture_name(), m->name, keys);
 	if (m->overflows)
 		diag("%llu inserts were refused: chain full", (unsigned long long)m->overflows);
@@ -449,6 +489,28 @@ static struct rcumap_options with_hash(rcumap_hash_fn *hash)
 	memset(&options, 0, sizeof options);
 	options.hash = hash;
 	return options;
+}
+
+static struct rcumap_options with_limit(rcumap_hash_fn *hash, uint64_t max_entries)
+{
+	struct rcumap_options options = with_hash(hash);
+
+	options.max_entries = max_entries;
+	return options;
+}
+
+/* Fewer keys than the limit, some more, and many more. */
+static void limited(uint64_t turns, uint64_t many)
+{
+	struct rcumap_options plain = with_limit(NULL, 16), four = with_limit(hash_four_values, 16),
+			      constant = with_limit(hash_constant, 16), large = with_limit(NULL, many / 4);
+
+	run(&plain, false, 16, turns, 1000, "default hash");
+	run(&plain, false, 24, turns, 1000, "default hash");
+	run(&plain, false, 1000, turns, 1000, "default hash");
+	run(&four, false, 64, turns, 1000, "hash of four values");
+	run(&constant, false, 24, turns, 1000, "constant hash");
+	run(&large, false, many, many * 4, many * 2, "default hash");
 }
 
 static void test(void)
@@ -471,6 +533,8 @@ static void test(void)
 
 	run(&plain, false, many, many * 8, many * 4, "default hash");
 	run(&number, false, many, many * 8, many * 4, "the number itself as hash");
+
+	limited(turns, many);
 
 	while (played.count)
 		finish(played.model[--played.count]);

@@ -47,7 +47,8 @@ enum rcumap_reason {
 	RCUMAP_REPLACED,    /**< put, replace, compare_and_swap, update; or touch, where it put a copy in its place */
 	RCUMAP_EXPIRED,	    /**< its deadline had passed, or it was given a life of 0 */
 	RCUMAP_CLEARED,	    /**< clear, whatever its deadline */
-	RCUMAP_DESTROYED    /**< it was alive when the map was destroyed */
+	RCUMAP_DESTROYED,   /**< it was alive when the map was destroyed */
+	RCUMAP_EVICTED	    /**< to make room for another, in a map with a limit */
 };
 
 /**
@@ -96,7 +97,7 @@ struct rcumap_options {
 	 * accepted as long as its unknown tail is zero; none will be larger than 4096 bytes. */
 	size_t size;
 	/** Entries that fit before the table first grows, and below which it never shrinks. 0: a small table. At
-	 * most RCUMAP_CAPACITY_MAX. No limit: the map grows beyond. */
+	 * most RCUMAP_CAPACITY_MAX. The map grows beyond, unless max_entries says otherwise. */
 	uint64_t capacity;
 	/** &urcu_bp_flavor (default, NULL), &urcu_memb_flavor or &urcu_qsbr_flavor, from <urcu/flavor.h>. */
 	const struct rcu_flavor_struct *flavor;
@@ -124,6 +125,11 @@ struct rcumap_options {
 	/** From how many milliseconds on a reader is a stall, for `stalled` and for rcumap_stats: 1 to
 	 * RCUMAP_TTL_MAX; 0: 10,000. */
 	uint64_t stall_ms;
+	/** Entries in the map, at most, at any instant: RCUMAP_MAX_ENTRIES_MIN to RCUMAP_CAPACITY_MAX; 0: no limit.
+	 * Those that were removed and await their grace period do not count. Who stores one more evicts another first:
+	 * one that was not found for a while, by a policy that doc/eviction.md describes, of at most 64 that he looks
+	 * at. A capacity beyond it is cut down to it. */
+	uint64_t max_entries;
 };
 
 #endif

@@ -51,7 +51,8 @@ void rcumap_read_unlock_qsbr(void);
  *
  * It stays valid and as it is if the key is replaced, deleted or expires meanwhile.
  *
- * Context: inside a read section of the map's flavor. Wait-free: no lock, no retry, no store.
+ * Context: inside a read section of the map's flavor. Wait-free: no lock, no retry, no store; but in a map
+ * with max_entries one to the entry's own line, until it has been found three times since an eviction last passed by.
  * Ordering: what the writer did before his put is visible through the entry.
  * Cost: two cache lines on a hit (bucket, entry), one on most misses, plus the hash; a clock that needs no system
  * call if the entry has a deadline.

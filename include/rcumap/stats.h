@@ -54,6 +54,8 @@ struct rcumap_stats {
 	/** Readers so far who were found to hold up reclamation for stall_ms or longer; the age of the one who does
 	 * so now, in milliseconds, else 0. */
 	uint64_t stalls, stalled_ms;
+	/** Entries removed so far to make room for others, in a map with a limit. */
+	uint64_t evicted;
 };
 
 /**

@@ -15,6 +15,8 @@
 #define RCUMAP_VALUE_SIZE_MAX 2147483647u
 /** Largest number of entries that rcumap_reserve() and rcumap_options.capacity accept. */
 #define RCUMAP_CAPACITY_MAX (UINT64_C(1) << 40)
+/** Smallest limit on entries that rcumap_options.max_entries accepts. */
+#define RCUMAP_MAX_ENTRIES_MIN 16u
 
 /** A life without end: never expires. */
 #define RCUMAP_TTL_NEVER UINT64_MAX

@@ -32,6 +32,8 @@ extern "C" {
  * @retval -ERANGE      ttl_ms is above RCUMAP_TTL_MAX, and neither RCUMAP_TTL_DEFAULT nor RCUMAP_TTL_NEVER.
  * @retval -ENOMEM      no memory.
  * @retval -EFAULT      the user's allocator returned an unusable address.
+ * @retval -ENOSPC      the map has a limit, and other calls, under way just now, have all that there is to evict in
+ *                      their hands: with fewer threads in calls than max_entries it does not happen.
  * @retval -EOVERFLOW   too many keys share one hash: the bucket's chain is full and growth cannot help.
  * @retval -ESHUTDOWN   in a callback while the map is being destroyed.
  *

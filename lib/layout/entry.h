@@ -3,18 +3,24 @@
  * An entry: one block with header, key and value.
  *
  *     0               8           12        14     16
- *     | version       | value_size | key_size| holds | deadline, if any | key bytes ...  | value bytes ... |
+ *     | head          | value_size | key_size| holds | deadline, if any | key bytes ...  | value bytes ... |
+ *
+ * head   heat << 62 | returned << 61 | version
  *
  * With a key of 16 and a value of 32 bytes and no deadline it is one 64-byte line.
  *
  * Invariants
- * E1 Nothing in an entry changes once a compare-and-swap has made it reachable, but for `holds` and the deadline word.
+ * E1 Nothing in an entry changes once a compare-and-swap has made it reachable, but for `holds`, the deadline word, and
+ *    the heat.
  * E2 A version is drawn once per value stored, and never again in the map's life. A copy that only changes the
  *    deadline keeps it, and takes the place of the original in one exchange: so at any time one entry that can be
  *    reached has it.
  * E3 A deadline word changes by compare-and-swap, or is sealed; once DEAD, or sealed, it is given no other deadline.
  * E4 `holds` counts those who hold the entry. ORPHAN is set once, when no reader can have it any more but those; then
  *    whoever brings the count to zero gives the entry back.
+ * E5 The heat, how often the entry was found since a hand of the eviction was last there, is a hint: readers and hands
+ *    store what they make of the head as they loaded it, and of two who do so at the same time one is forgotten. Nothing
+ *    else in the head ever changes, so no store harms it. In a map without a limit it is HOT from the beginning, and nobody stores.
  */
 #ifndef RCUMAP_ENTRY_H
 #define RCUMAP_ENTRY_H
@@ -29,7 +35,7 @@
 #include "layout/deadline.h"
 
 struct rcumap_entry {
-	uint64_t version;
+	_Atomic uint64_t head;
 	uint32_t value_bits; /* the value's size; the top bit: there is a deadline word */
 	uint16_t key_size;
 	_Atomic uint16_t holds;
@@ -41,11 +47,64 @@ _Static_assert(sizeof(struct rcumap_entry) == 16, "no padding");
 
 /* Versions use 60 bits: a version also serves as the number in IDLE and EMPTY words (line.h). */
 #define ENTRY_VERSION_BITS 60
+#define ENTRY_RETURNED (UINT64_C(1) << 61)
+#define ENTRY_HEAT_SHIFT 62
+#define ENTRY_HOT 3u
 
 #define ENTRY_HAS_DEADLINE (UINT32_C(1) << 31)
 
 #define ENTRY_ORPHAN UINT16_C(0x8000)
 #define ENTRY_HOLDS_MAX 0x7fffu
+
+/* ------------------------------------------------------------------ head */
+
+/* Before the entry is published, or once it is the caller's alone. */
+static inline void entry_set_head(struct rcumap_entry *entry, uint64_t version, unsigned heat, bool returned)
+{
+	atomic_init(&entry->head, (uint64_t)heat << ENTRY_HEAT_SHIFT | (returned ? ENTRY_RETURNED : 0) | version);
+}
+
+static inline uint64_t entry_head(const struct rcumap_entry *entry)
+{
+	/* relaxed: published with the entry, but for the heat, a hint. E5. */
+	return atomic_load_explicit(&((struct rcumap_entry *)entry)->head, memory_order_relaxed);
+}
+
+static inline uint64_t entry_version(const struct rcumap_entry *entry)
+{
+	return entry_head(entry) & ((UINT64_C(1) << ENTRY_VERSION_BITS) - 1);
+}
+
+/* The key had been evicted a short while before it was stored. */
+static inline bool entry_is_returned(const struct rcumap_entry *entry)
+{
+	return entry_head(entry) & ENTRY_RETURNED;
+}
+
+static inline unsigned entry_heat(const struct rcumap_entry *entry)
+{
+	return (unsigned)(entry_head(entry) >> ENTRY_HEAT_SHIFT);
+}
+
+/* A reader has found it. One store at most, and none once it is hot. */
+static inline void entry_warm(const struct rcumap_entry *entry)
+{
+	uint64_t head = entry_head(entry);
+
+	/* relaxed: a hint. E5. */
+	if (__builtin_expect(head >> ENTRY_HEAT_SHIFT != ENTRY_HOT, 0))
+		atomic_store_explicit(&((struct rcumap_entry *)entry)->head, head + (UINT64_C(1) << ENTRY_HEAT_SHIFT),
+				      memory_order_relaxed);
+}
+
+/* A hand has been there. */
+static inline void entry_cool(struct rcumap_entry *entry, unsigned heat)
+{
+	uint64_t head = entry_head(entry) & ~((uint64_t)ENTRY_HOT << ENTRY_HEAT_SHIFT);
+
+	/* relaxed: a hint. E5. */
+	atomic_store_explicit(&entry->head, head | (uint64_t)heat << ENTRY_HEAT_SHIFT, memory_order_relaxed);
+}
 
 /* ------------------------------------------------------------------ key and value */
 
@@ -86,7 +145,7 @@ static inline const unsigned char *entry_value(const struct rcumap_entry *entry)
 	return entry_key(entry) + entry->key_size;
 }
 
-/* A new entry, `version` apart, of entry_size(). A deadline word is set by entry_set_deadline(). */
+/* A new entry, its head apart, of entry_size(). A deadline word is set by entry_set_deadline(). */
 static inline void entry_fill(struct rcumap_entry *entry, const void *key, size_t key_size, const void *value,
 			      size_t value_size, bool has_deadline)
 {

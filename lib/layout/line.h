@@ -7,8 +7,10 @@
  *
  * slot   UNFILLED          0                              a line that migration has not filled yet
  *        EMPTY(n)          n << 2 | 2                     free; n: the version of the entry removed from here, or 0
- *        entry             tag << 48 | address            the tag: 16 bits of the hash (table.h)
+ *        entry             tag << 48 | address | MAIN | AGED   the tag: 16 bits of the hash (table.h)
  *        frozen            any of the above | 1           nothing will change this word any more
+ *
+ * MAIN 4, AGED 8: what the eviction has found out about the entry (map/evict.h); never set in a map without a limit.
  *
  * link   UNFILLED          0                              as above
  *        END               2                              the last line
@@ -56,6 +58,11 @@ _Static_assert(sizeof(struct line) == LINE_SIZE, "a line is one cache line");
 #define WORD_ADDRESS (((UINT64_C(1) << 48) - 1) & ~UINT64_C(15))
 #define WORD_FROZEN UINT64_C(1)
 
+/* In the word of an entry. */
+#define SLOT_MAIN UINT64_C(4)
+#define SLOT_AGED UINT64_C(8)
+#define SLOT_MARKS (SLOT_MAIN | SLOT_AGED)
+
 #define SLOT_UNFILLED UINT64_C(0)
 #define SLOT_EMPTY UINT64_C(2)
 
@@ -75,9 +82,15 @@ static inline uint64_t slot_empty(uint64_t version)
 }
 
 /* `tag` stands in the top 16 bits (table_tag()). */
-static inline uint64_t slot_of(const struct rcumap_entry *entry, uint64_t tag)
+static inline uint64_t slot_of(const struct rcumap_entry *entry, uint64_t tag, uint64_t marks)
 {
-	return tag | (uint64_t)(uintptr_t)entry;
+	return tag | (uint64_t)(uintptr_t)entry | marks;
+}
+
+/* The marks of an entry that comes in: the same for all who help it in. */
+static inline uint64_t slot_first_marks(const struct rcumap_entry *entry)
+{
+	return entry_is_returned(entry) ? SLOT_MAIN : 0;
 }
 
 static inline bool slot_is_frozen(uint64_t word)

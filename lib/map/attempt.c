@@ -4,6 +4,7 @@
 #include <ck_pr.h>
 #include <errno.h>
 
+#include "map/evict.h"
 #include "map/expiry.h"
 #include "map/reclaim.h"
 #include "map/resize.h"
@@ -44,6 +45,8 @@ int attempt_end(struct attempt *attempt, int result)
 		retire_cancel(attempt->cell);
 	if (attempt->hint_cell)
 		log_cancel(attempt->hint_cell);
+	if (attempt->unit)
+		evict_release(attempt);
 	/* Free blocks may rest with the reclaimer. */
 	attempt->wake |= result == -ENOMEM;
 	if (attempt->own)
@@ -106,7 +109,7 @@ static int build(struct attempt *attempt, const struct write_content *content, u
 	if (error)
 		return error;
 	attempt->entry = p;
-	attempt->entry->version = version;
+	entry_set_head(p, version, evict_first_heat(attempt->map), attempt->returned);
 	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
 	return 0;
 }
@@ -147,8 +150,7 @@ bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry)
 		entry_deadline_cas(entry, word, deadline_word(DEADLINE_DEAD, deadline_arm(word))));
 }
 
-/* Is the entry alive? If not, it has been claimed. */
-static bool is_live(const struct attempt *attempt, struct rcumap_entry *entry)
+bool attempt_is_live(const struct attempt *attempt, struct rcumap_entry *entry)
 {
 	if (!entry_has_deadline(entry))
 		return true;
@@ -167,7 +169,7 @@ int attempt_look(struct attempt *attempt, const void *key, size_t key_size, stru
 	if (!finding->table)
 		return error;
 	bucket_scan(view, key, key_size);
-	finding->found = !view->entry ? FOUND_NONE : is_live(attempt, view->entry) ? FOUND_LIVE : FOUND_EXPIRED;
+	finding->found = !view->entry ? FOUND_NONE : attempt_is_live(attempt, view->entry) ? FOUND_LIVE : FOUND_EXPIRED;
 	/* What is seen in a frozen bucket is so; what is not seen, perhaps not. */
 	return finding->found == FOUND_NONE && view->frozen;
 }
@@ -208,6 +210,7 @@ void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rc
 	count(&stripe->retired_bytes, entry_size_of(entry));
 	count(reason == RCUMAP_REPLACED ? &stripe->replaced :
 	      reason == RCUMAP_EXPIRED	? &stripe->expired :
+	      reason == RCUMAP_EVICTED	? &stripe->evicted :
 					  &stripe->deleted,
 	      1);
 	/* Sealed, for a touch that comes too late would count, too. */
@@ -354,6 +357,11 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 
 	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
 
+	/* To be stored again counts as to be found. */
+	if (!expired && evict_is_on(attempt->map)) {
+		entry_cool(attempt->entry, entry_heat(view->entry));
+		entry_warm(attempt->entry);
+	}
 	if (!bucket_replace(&attempt->map->tables, finding->table, view, attempt->entry)) {
 		back_off(attempt);
 		return 1;
@@ -374,12 +382,14 @@ static int insert(struct attempt *attempt, struct finding *finding, const struct
 		return error;
 
 	/* As soon as it is in, the entry belongs to all: another thread may have removed it already. */
-	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0;
+	uint64_t word = has_deadline ? entry_deadline(attempt->entry) : 0, marks = slot_first_marks(attempt->entry);
 
 	if (!bucket_insert(&finding->view, attempt->entry)) {
 		back_off(attempt);
 		return 1;
 	}
+	attempt->unit = false;
+	evict_count_in(attempt, marks);
 	count_published(attempt, has_deadline, remind, word);
 	count_inserted(attempt, finding->table);
 	return 0;
@@ -392,6 +402,8 @@ static int build_new(struct attempt *attempt, const struct finding *finding, con
 
 	if (attempt->entry)
 		return 0;
+	if (finding->found == FOUND_NONE)
+		attempt->returned = evict_has_returned(finding->table, attempt->hash);
 
 	int error = draw_version(attempt, &version);
 	bool has_deadline =
@@ -406,6 +418,11 @@ int attempt_put(struct attempt *attempt, struct finding *finding, const struct w
 	const bool absent = finding->found == FOUND_NONE;
 	int result;
 
+	if (absent) {
+		result = evict_secure(attempt);
+		if (result)
+			return result;
+	}
 	if (absent && !finding->view.empty_line) {
 		result = make_room(attempt, finding);
 		return result ? result : 1;
@@ -414,7 +431,7 @@ int attempt_put(struct attempt *attempt, struct finding *finding, const struct w
 	if (result)
 		return result;
 
-	uint64_t drawn = attempt->entry->version;
+	uint64_t drawn = entry_version(attempt->entry);
 
 	result = (absent ? insert : displace)(attempt, finding, life);
 	if (!result)
@@ -430,7 +447,7 @@ int attempt_copy(struct attempt *attempt, struct finding *finding, const struct 
 
 	attempt_unbuild(attempt); /* a copy of something else, perhaps */
 
-	int error = build(attempt, &content, entry->version, life->kind == LIFE_FINITE);
+	int error = build(attempt, &content, entry_version(entry), life->kind == LIFE_FINITE);
 
 	return error ? error : displace(attempt, finding, life);
 }
@@ -446,6 +463,7 @@ int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap
 		back_off(attempt);
 		return 1;
 	}
+	evict_leave(attempt, finding->view.entry_word);
 	attempt_retire(attempt, finding->view.entry, reason);
 	return 0;
 }

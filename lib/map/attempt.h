@@ -19,6 +19,8 @@ struct attempt {
 	struct rcumap_entry *entry; /* built, not published */
 	retire_cell *cell; /* reserved, not filled */
 	log_cell *hint_cell; /* the same, for a hint */
+	bool unit; /* of the limit on entries, taken for `entry` (map/evict.h) */
+	bool returned; /* the key had been evicted a short while before */
 	bool own; /* of the reclaimer's, or of who does its work: it needs no waking and no help */
 	bool wake; /* the reclaimer, at the end */
 	bool help, help_hints; /* the reclaimer, at the end: with what is retired; with hints */
@@ -49,6 +51,11 @@ struct life {
 	} kind;
 	uint64_t deadline_us;
 };
+
+static inline unsigned attempt_stripe(const struct attempt *attempt)
+{
+	return (unsigned)(attempt->stripe - attempt->map->stripe);
+}
 
 struct attempt attempt_begin(struct rcumap *map, const void *key, size_t key_size);
 
@@ -89,6 +96,9 @@ int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap
 
 /* Make sure that an expired entry stays so: no touch revives it from now on. False: one has. */
 bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry);
+
+/* Is the entry alive? If not, it has been claimed. */
+bool attempt_is_live(const struct attempt *attempt, struct rcumap_entry *entry);
 
 /* Account for `entry`, which the caller has unlinked with a secured cell, and retire it. */
 void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason);

@@ -50,8 +50,10 @@ size_t read_batch(const struct rcumap *map, const struct rcumap_key *keys, size_
 
 		if (entry && !read_is_alive_at(map, entry, &moment))
 			entry = read_again(map, keys[i].data, keys[i].size, moment.now_us);
-		if (entry)
+		if (entry) {
 			prefetch_value(entry);
+			entry_warm(entry);
+		}
 		entries[i] = entry;
 		found += entry != NULL;
 	}

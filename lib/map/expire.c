@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a hint reminds of: looking at it, and removing what has expired. */
 #include "map/attempt.h"
+#include "map/evict.h"
 #include "map/write.h"
 #include "protocol/route.h"
 
@@ -72,6 +73,7 @@ static int expire_slot(struct attempt *attempt, const struct table *table, struc
 		return 1;
 	if (!bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, at))
 		return 1;
+	evict_leave(attempt, at);
 	attempt_retire(attempt, entry, RCUMAP_EXPIRED);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ground/random.h"
+#include "map/evict.h"
 #include "map/expiry.h"
 #include "map/fork.h"
 #include "map/map.h"
@@ -112,8 +113,11 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->stall_ns = settings.stall_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
+	if (settings.max_entries)
+		evict_init(map, settings.max_entries);
 	expiry_init(map);
-	error = tables_init(&map->tables, &map->memory, &hash, settings.bits); /* alone: no section is needed */
+	error = tables_init(&map->tables, &map->memory, &hash, settings.bits,
+			    settings.max_entries != 0); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
 		free_map(map);

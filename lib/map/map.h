@@ -24,7 +24,9 @@
 
 #include "expiry/wheel.h"
 #include "ground/clock.h"
+#include "ground/quota.h"
 #include "ground/stripe.h"
+#include "ground/tally.h"
 #include "ground/wake.h"
 #include "memory/memory.h"
 #include "protocol/table.h"
@@ -38,7 +40,7 @@ struct verbs;
  * matters. */
 struct map_stripe {
 	_Alignas(128) _Atomic uint64_t versions; /* drawn so far */
-	_Atomic uint64_t inserted, replaced, deleted, expired;
+	_Atomic uint64_t inserted, replaced, deleted, expired, evicted;
 	_Atomic uint64_t retired_bytes; /* so far */
 	/* These go up and down: one stripe alone may be below zero. */
 	_Atomic uint64_t expiring, held_entries, held_bytes;
@@ -123,6 +125,21 @@ struct expiry {
 	uint64_t surplus; /* hints that the last compaction found to be of use, beyond one for each of these */
 };
 
+/* Where a hand goes on for the threads of a stripe; map/evict.c. */
+struct hand_share {
+	_Atomic uint64_t hash, rest;
+};
+
+/* What keeps the limits; map/evict.h. */
+struct eviction {
+	struct quota entries; /* limit 0: none */
+	struct tally main; /* how many entries are in the main part */
+	_Alignas(64) _Atomic uint64_t hand[2]; /* of probation, of the main part: the next share begins here */
+	struct {
+		_Alignas(64) struct hand_share of[2];
+	} share[STRIPE_COUNT];
+};
+
 struct rcumap {
 	struct tables tables;
 	struct clock clock;
@@ -140,6 +157,7 @@ struct rcumap {
 	struct memory memory;
 	struct retire retire;
 	struct expiry expiry;
+	struct eviction eviction;
 	struct map_stripe stripe[STRIPE_COUNT];
 	struct reclaimer reclaimer;
 };

@@ -52,6 +52,16 @@ static bool times_are_valid(const struct rcumap_options *options)
 	       options->stall_ms <= RCUMAP_TTL_MAX;
 }
 
+static bool limit_is_valid(uint64_t max_entries)
+{
+	return !max_entries || (max_entries >= RCUMAP_MAX_ENTRIES_MIN && max_entries <= RCUMAP_CAPACITY_MAX);
+}
+
+uint64_t options_cut(uint64_t capacity, uint64_t max_entries)
+{
+	return max_entries && capacity > max_entries ? max_entries : capacity;
+}
+
 int options_check(const struct rcumap_options *options, struct map_settings *settings)
 {
 	struct rcumap_options known = { 0 };
@@ -59,10 +69,12 @@ int options_check(const struct rcumap_options *options, struct map_settings *set
 
 	if (error)
 		return error;
-	if (known.capacity > RCUMAP_CAPACITY_MAX || !contexts_have_functions(&known) || !times_are_valid(&known))
+	if (known.capacity > RCUMAP_CAPACITY_MAX || !limit_is_valid(known.max_entries) ||
+	    !contexts_have_functions(&known) || !times_are_valid(&known))
 		return -EINVAL;
 	*settings = (struct map_settings){
-		.bits = table_bits_for(known.capacity),
+		.bits = table_bits_for(options_cut(known.capacity, known.max_entries)),
+		.max_entries = known.max_entries,
 		.section = known.flavor ? section_ops_of(known.flavor) : &section_bp,
 		.hash = known.hash,
 		.hash_ctx = known.hash_ctx,

@@ -11,6 +11,7 @@
 /* What a map is created with: every field is usable as it is. */
 struct map_settings {
 	unsigned bits; /* of the first table */
+	uint64_t max_entries; /* 0: no limit */
 	const struct section_ops *section;
 	rcumap_hash_fn *hash;
 	void *hash_ctx;
@@ -23,6 +24,9 @@ struct map_settings {
 	void *stalled_ctx;
 	uint64_t stall_ms;
 };
+
+/* Capacity that is of use under a limit; 0: none. */
+uint64_t options_cut(uint64_t capacity, uint64_t max_entries);
 
 /* 0, -EINVAL, -E2BIG. */
 int options_check(const struct rcumap_options *options, struct map_settings *settings);

@@ -69,7 +69,7 @@ size_t rcumap_entry_value_size(const struct rcumap_entry *entry)
 
 uint64_t rcumap_entry_version(const struct rcumap_entry *entry)
 {
-	return entry->version;
+	return entry_version(entry);
 }
 
 /* Milliseconds that the entry has left, rounded up; 0: its deadline has passed. One load of the word says both. */

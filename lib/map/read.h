@@ -39,9 +39,11 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
 	struct read_moment moment = { 0 };
 
-	if (!entry || __builtin_expect(read_is_alive_at(map, entry, &moment), 1))
-		return entry;
-	return read_again(map, key, key_size, moment.now_us);
+	if (entry && __builtin_expect(!read_is_alive_at(map, entry, &moment), 0))
+		entry = read_again(map, key, key_size, moment.now_us);
+	if (entry)
+		entry_warm(entry);
+	return entry;
 }
 
 /*

@@ -44,12 +44,12 @@ static void notify(struct reclaimer *reclaimer)
 /* The entry is the caller's alone. Who reads its version had held it. */
 static void set_link(struct rcumap_entry *entry, struct rcumap_entry *next)
 {
-	entry->version = (uintptr_t)next;
+	entry_set_head(entry, (uintptr_t)next, 0, false);
 }
 
 static struct rcumap_entry *link_of(const struct rcumap_entry *entry)
 {
-	return (struct rcumap_entry *)(uintptr_t)entry->version;
+	return (struct rcumap_entry *)(uintptr_t)entry_version(entry);
 }
 
 void reclaimer_hand_over(struct rcumap *map, struct rcumap_entry *entry)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "ground/thread.h"
+#include "map/evict.h"
 #include "map/expiry.h"
 #include "map/fork.h"
 #include "map/reclaim.h"
@@ -179,6 +180,7 @@ void reclaimer_adopt(struct rcumap *map)
 	reclaimer->orphaned = true; /* until reclaimer_start() */
 	reclaim_adopt(map);
 	expiry_adopt(map);
+	evict_adopt(map);
 }
 
 void reclaimer_stop(struct rcumap *map)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "map/attempt.h"
+#include "map/evict.h"
 #include "protocol/route.h"
 
 /* 1: look again. */
@@ -16,7 +17,7 @@ static int try_remove(struct attempt *attempt, const struct write_remove *remove
 	/* What has expired is the reclaimer's. */
 	if (finding.found != FOUND_LIVE)
 		return -ENOENT;
-	if (remove->condition == WRITE_IF_VERSION && finding.view.entry->version != remove->expected)
+	if (remove->condition == WRITE_IF_VERSION && entry_version(finding.view.entry) != remove->expected)
 		return -ESTALE;
 	return finding.view.frozen ? 1 : attempt_remove(attempt, &finding, remove->reason);
 }
@@ -36,7 +37,7 @@ int write_remove(struct rcumap *map, struct write_remove *remove)
 
 /* ------------------------------------------------------------------ by position */
 
-/* Remove what stands in one slot. 1: it is frozen, route again. */
+/* Remove what stands in one slot. 1: it is still there, route again. */
 static int remove_slot(struct attempt *attempt, const struct table *table, struct bucket_view *view, struct line *line,
 		       unsigned slot)
 {
@@ -52,11 +53,15 @@ static int remove_slot(struct attempt *attempt, const struct table *table, struc
 	if (error)
 		return error;
 	if (bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, word)) {
+		evict_leave(attempt, word);
 		attempt_retire(attempt, slot_entry(word), RCUMAP_CLEARED);
 		return 0;
 	}
-	/* Frozen meanwhile; or removed or replaced by somebody else, which settles it. */
-	return slot_is_frozen(slot_load(line, slot));
+
+	/* Removed or replaced by somebody else, that settles it; not if it was frozen meanwhile, or has got a mark. */
+	uint64_t now = slot_load(line, slot);
+
+	return slot_is_frozen(now) || (slot_has_entry(now) && slot_entry(now) == slot_entry(word));
 }
 
 int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "map/map.h"
+#include "map/options.h"
 #include "map/reclaimer.h"
 
 static void add_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
@@ -48,7 +49,7 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 		return -EINVAL;
 	map_assert_alive(map);
 
-	unsigned bits = table_bits_for(capacity);
+	unsigned bits = table_bits_for(options_cut(capacity, map->eviction.entries.limit));
 	int error = reclaimer_leave_section(map, &paused);
 
 	if (error)

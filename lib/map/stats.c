@@ -9,7 +9,7 @@
 
 /* The sums of the stripes. */
 struct totals {
-	uint64_t inserted, replaced, deleted, expired, retired_bytes, expiring, held_entries, held_bytes;
+	uint64_t inserted, replaced, deleted, expired, evicted, retired_bytes, expiring, held_entries, held_bytes;
 };
 
 static struct totals add_up(const struct rcumap *map)
@@ -23,6 +23,7 @@ static struct totals add_up(const struct rcumap *map)
 		/* relaxed: statistics. `deleted` first: what was deleted had been inserted before, so entries do not
 		 * look negative while one thread works; with several they may, see entries_of(). */
 		totals.deleted += atomic_load_explicit(&stripe->deleted, memory_order_relaxed);
+		totals.evicted += atomic_load_explicit(&stripe->evicted, memory_order_relaxed);
 		totals.expired += atomic_load_explicit(&stripe->expired, memory_order_relaxed);
 		totals.retired_bytes += atomic_load_explicit(&stripe->retired_bytes, memory_order_relaxed);
 		totals.expiring += atomic_load_explicit(&stripe->expiring, memory_order_relaxed);
@@ -34,12 +35,14 @@ static struct totals add_up(const struct rcumap *map)
 	return totals;
 }
 
-/* One thread inserts, another deletes, and their stripes are read one after the other: never below zero. */
-static uint64_t entries_of(const struct totals *totals)
+/* One thread inserts, another deletes, and their stripes are read one after the other: never below zero, nor above the limit.
+ * Who is held up meanwhile sees what came later, and not what was evicted for it, and would let the table grow. */
+static uint64_t entries_of(const struct rcumap *map, const struct totals *totals)
 {
-	uint64_t removed = totals->deleted + totals->expired;
+	const uint64_t removed = totals->deleted + totals->expired + totals->evicted, limit = map->eviction.entries.limit;
+	const uint64_t entries = totals->inserted > removed ? totals->inserted - removed : 0;
 
-	return totals->inserted > removed ? totals->inserted - removed : 0;
+	return limit && entries > limit ? limit : entries;
 }
 
 /* A sum of what goes up on one stripe and down on another. */
@@ -52,7 +55,7 @@ uint64_t map_count(const struct rcumap *map)
 {
 	struct totals totals = add_up(map);
 
-	return entries_of(&totals);
+	return entries_of(map, &totals);
 }
 
 uint64_t map_expiring(const struct rcumap *map)
@@ -88,7 +91,8 @@ void map_adopt_retired(struct rcumap *map, uint64_t entries, uint64_t bytes)
 	struct totals totals = add_up(map);
 
 	/* relaxed: nobody else is there */
-	atomic_store_explicit(&map->reclaimer.reclaimed, totals.replaced + totals.deleted + totals.expired - entries,
+	atomic_store_explicit(&map->reclaimer.reclaimed, totals.replaced + totals.deleted + totals.expired + totals.evicted -
+				      entries,
 			      memory_order_relaxed);
 	atomic_store_explicit(&map->reclaimer.reclaimed_bytes, totals.retired_bytes - bytes, memory_order_relaxed);
 }
@@ -124,15 +128,16 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
 	uint64_t reclaimed = relaxed(&reclaimer->reclaimed);
 	uint64_t reclaimed_bytes = relaxed(&reclaimer->reclaimed_bytes);
 	struct totals totals = add_up(map);
-	uint64_t retired = totals.replaced + totals.deleted + totals.expired;
+	uint64_t retired = totals.replaced + totals.deleted + totals.expired + totals.evicted;
 
-	now.entries = entries_of(&totals);
+	now.entries = entries_of(map, &totals);
 	now.inserted = totals.inserted;
 	now.replaced = totals.replaced;
 	now.deleted = totals.deleted;
 	now.reclaimed = reclaimed;
 	now.retired_pending = retired > reclaimed ? retired - reclaimed : 0;
 	now.expired = totals.expired;
+	now.evicted = totals.evicted;
 	now.expiring = not_negative(totals.expiring);
 	now.hints = expiry_hints(map);
 	now.hint_bytes = expiry_bytes(map);

@@ -17,7 +17,7 @@ static int judge(const struct write_store *store, const struct finding *finding)
 	case WRITE_IF_VERSION:
 		if (!present)
 			return -ENOENT;
-		return finding->view.entry->version == store->expected ? 0 : -ESTALE;
+		return entry_version(finding->view.entry) == store->expected ? 0 : -ESTALE;
 	default:
 		return 0;
 	}

@@ -55,6 +55,8 @@ static int try_touch(struct attempt *attempt, const struct write_touch *touch, c
 
 	struct rcumap_entry *entry = finding.view.entry;
 
+	entry_warm(entry);
+
 	if (!entry_has_deadline(entry))
 		return life->kind == LIFE_FINITE ? touch_copy(attempt, &finding, life) : 0;
 

@@ -98,7 +98,7 @@ static int try_update(struct attempt *attempt, struct write_update *update, stru
 	if (result)
 		return result;
 	if (decision->verdict == RCUMAP_KEEP) {
-		update->version = old ? old->version : 0;
+		update->version = old ? entry_version(old) : 0;
 		return 0;
 	}
 	return finding.view.frozen ? 1 : carry_out(attempt, &finding, decision, update);

@@ -20,7 +20,7 @@ static inline int copy_out(const struct rcumap_entry *entry, void *buffer, size_
 	if (value_size)
 		*value_size = size;
 	if (version)
-		*version = entry->version;
+		*version = entry_version(entry);
 	if (size > buffer_size)
 		return -ENOBUFS;
 	if (size)

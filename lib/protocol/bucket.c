@@ -62,7 +62,7 @@ static void settle(struct line *line, uint64_t ctl, struct line *slot_line, unsi
 
 	if (slot_is_empty(seen) && ctl_load(line) == ctl)
 		slot_cas(slot_line, slot, seen, word);
-	ctl_cas(line, ctl, ctl_idle(ctl_entry(ctl)->version));
+	ctl_cas(line, ctl, ctl_idle(entry_version(ctl_entry(ctl))));
 }
 
 void bucket_help(const struct tables *tables, const struct table *table, struct line *line, uint64_t ctl)
@@ -72,7 +72,7 @@ void bucket_help(const struct tables *tables, const struct table *table, struct 
 	uint64_t tag = table_tag(table, hash_key(&tables->hash, entry_key(entry), entry->key_size));
 	unsigned position = ctl_position(ctl);
 
-	settle(line, ctl, line_at(line, position), position % LINE_SLOTS, slot_of(entry, tag));
+	settle(line, ctl, line_at(line, position), position % LINE_SLOTS, slot_of(entry, tag, slot_first_marks(entry)));
 }
 
 bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry)
@@ -82,7 +82,8 @@ bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry)
 	/* I5: from `view->ctl` on no other insert has begun here, so the key is absent and the slot is as we saw it. */
 	if (!ctl_cas(view->line, view->ctl, busy))
 		return false;
-	settle(view->line, busy, view->empty_line, view->empty_position % LINE_SLOTS, slot_of(entry, view->tag));
+	settle(view->line, busy, view->empty_line, view->empty_position % LINE_SLOTS,
+	       slot_of(entry, view->tag, slot_first_marks(entry)));
 	return true;
 }
 
@@ -103,7 +104,8 @@ bool bucket_replace(const struct tables *tables, const struct table *table, stru
 {
 	assert(!slot_is_frozen(view->entry_word));
 	settle_before_unlink(tables, table, view->line);
-	return slot_cas(view->entry_line, view->entry_slot, view->entry_word, slot_of(entry, view->tag));
+	return slot_cas(view->entry_line, view->entry_slot, view->entry_word,
+			slot_of(entry, view->tag, view->entry_word & SLOT_MARKS));
 }
 
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
@@ -111,12 +113,18 @@ bool bucket_remove_at(const struct tables *tables, const struct table *table, st
 {
 	assert(!slot_is_frozen(word));
 	settle_before_unlink(tables, table, primary);
-	return slot_cas(line, slot, word, slot_empty(slot_entry(word)->version));
+	return slot_cas(line, slot, word, slot_empty(entry_version(slot_entry(word))));
 }
 
 bool bucket_remove(const struct tables *tables, const struct table *table, struct bucket_view *view)
 {
 	return bucket_remove_at(tables, table, view->line, view->entry_line, view->entry_slot, view->entry_word);
+}
+
+bool bucket_mark(struct line *line, unsigned slot, uint64_t word, uint64_t marks)
+{
+	assert(!slot_is_frozen(word));
+	return slot_cas(line, slot, word, (word & ~SLOT_MARKS) | marks);
 }
 
 bool bucket_extend(struct table *table, struct bucket_view *view, struct line *fresh)

@@ -118,6 +118,10 @@ bool bucket_remove(const struct tables *tables, const struct table *table, struc
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
 		      struct line *line, unsigned slot, uint64_t word);
 
+/* Change the marks (line.h) of an entry's word in `slot` of `line`, not frozen. Whoever saw the old word, and would
+ * displace its entry, looks again. False: the word has changed; nothing happened. */
+bool bucket_mark(struct line *line, unsigned slot, uint64_t word, uint64_t marks);
+
 /* Chain `fresh`, LINE_OPEN, behind the view's last line. False: the bucket has changed, and the line is still the
  * caller's. */
 bool bucket_extend(struct table *table, struct bucket_view *view, struct line *fresh);

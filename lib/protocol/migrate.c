@@ -51,7 +51,7 @@ static struct move move_of(const struct group *group, uint64_t word)
 
 	if (group->targets > 1)
 		move.target = hash >> bit & 1;
-	move.word = slot_of(entry, table_tag(to, hash));
+	move.word = slot_of(entry, table_tag(to, hash), word & SLOT_MARKS);
 	return move;
 }
 
@@ -197,6 +197,17 @@ static void fill_targets(const struct group *group)
 		close_target(&cursor[t]);
 }
 
+/* Of two buckets that become one the last to come has its say. */
+static void carry_ghosts(const struct group *group)
+{
+	if (!group->from->ghosts || !group->to->ghosts)
+		return;
+	for (unsigned s = 0; s < group->sources; s++)
+		for (unsigned t = 0; t < group->targets; t++)
+			ghost_carry(&group->from->ghosts[group->source[s] - group->from->lines],
+				    &group->to->ghosts[group->target[t] - group->to->lines]);
+}
+
 static bool all_migrated(const struct group *group)
 {
 	for (unsigned s = 0; s < group->sources; s++)
@@ -219,8 +230,10 @@ static int migrate_group(const struct group *group)
 
 		for (unsigned s = 0; s < group->sources; s++)
 			untouched &= ctl_load(group->source[s]) == CTL_FROZEN;
-		if (untouched)
+		if (untouched) {
 			fill_targets(group);
+			carry_ghosts(group);
+		}
 		for (unsigned s = 0; s < group->sources; s++)
 			ctl_cas(group->source[s], CTL_FROZEN, CTL_MIGRATED);
 	}

@@ -15,14 +15,19 @@ unsigned table_bits_for(uint64_t entries)
 	return bits;
 }
 
-static size_t lines_size(unsigned bits)
+static size_t array_bytes(unsigned bits, bool ghosts)
 {
-	return sizeof(struct line) << bits;
+	return (sizeof(struct line) + (ghosts ? sizeof(ghost_word) : 0)) << bits;
+}
+
+static size_t array_size(const struct tables *tables, unsigned bits)
+{
+	return array_bytes(bits, tables->have_ghosts);
 }
 
 bool table_could_have(const struct tables *tables, unsigned bits)
 {
-	return memory_could_hold_lines(tables->memory, lines_size(bits));
+	return memory_could_hold_lines(tables->memory, array_size(tables, bits));
 }
 
 static unsigned fresh_tag_shift(unsigned bits)
@@ -37,7 +42,7 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 	if (error)
 		return error;
-	error = memory_alloc_lines(tables->memory, lines_size(bits), &lines);
+	error = memory_alloc_lines(tables->memory, array_size(tables, bits), &lines);
 	if (error) {
 		memory_discard(tables->memory, p, sizeof(struct table));
 		return error;
@@ -49,6 +54,8 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 	table->lines = lines;
 	table->bits = bits;
 	table->tag_shift = fresh_tag_shift(bits);
+	if (tables->have_ghosts)
+		table->ghosts = (ghost_word *)(table->lines + table_buckets(table));
 	atomic_init(&table->next, NULL);
 	atomic_init(&table->swept, 0);
 	atomic_init(&table->overflow, NULL);
@@ -59,7 +66,7 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 static void discard(struct tables *tables, struct table *table)
 {
-	memory_free_lines(tables->memory, table->lines, lines_size(table->bits));
+	memory_free_lines(tables->memory, table->lines, array_size(tables, table->bits));
 	memory_discard(tables->memory, table, sizeof *table);
 }
 
@@ -72,12 +79,13 @@ static void line_init(struct line *line, enum line_state state)
 	atomic_init(&line->link, state == LINE_OPEN ? LINK_END : LINK_UNFILLED);
 }
 
-int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits)
+int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits, bool ghosts)
 {
 	struct table *table = NULL;
 
 	tables->memory = memory;
 	tables->hash = *hash;
+	tables->have_ghosts = ghosts;
 
 	int error = create(tables, bits, &table);
 
@@ -102,7 +110,7 @@ void table_free(struct tables *tables, struct table *table, struct slab_freer *f
 		memory_free(tables->memory, freer, line, sizeof *line);
 		line = next;
 	}
-	memory_free_lines(tables->memory, table->lines, lines_size(table->bits));
+	memory_free_lines(tables->memory, table->lines, array_size(tables, table->bits));
 	memory_free(tables->memory, freer, table, sizeof *table);
 }
 
@@ -203,7 +211,7 @@ void table_discard_line(struct tables *tables, struct line *line)
 uint64_t table_bytes(const struct table *table)
 {
 	/* relaxed: a statistic */
-	return lines_size(table->bits) + sizeof *table +
+	return array_bytes(table->bits, table->ghosts) + sizeof *table +
 	       atomic_load_explicit(&((struct table *)table)->overflow_lines, memory_order_relaxed) *
 		       sizeof(struct line);
 }

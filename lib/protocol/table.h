@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout/ghost.h"
 #include "layout/hash.h"
 #include "layout/line.h"
 #include "memory/memory.h"
@@ -54,6 +55,7 @@ struct table {
 	/* Slot words come over from the table before as they are: the tag stays, and tells the halves of a bucket
 	 * apart. */
 	bool same_tag;
+	ghost_word *ghosts; /* one a bucket; NULL in a map without a limit */
 	/* What follows is written by whoever migrates or chains lines: apart from the readers' line. */
 	_Alignas(64) _Atomic uint64_t swept; /* groups, from the first, that are known to be migrated */
 	_Atomic(struct line *) overflow; /* all overflow lines, through their ctl */
@@ -65,6 +67,7 @@ struct tables {
 	_Atomic(struct table *) current;
 	struct hash hash;
 	struct memory *memory;
+	bool have_ghosts;
 	_Atomic uint64_t grown, shrunk;
 };
 
@@ -113,8 +116,14 @@ unsigned table_bits_for(uint64_t entries);
 /* Could there be a table of that size? If not, there is no use in doubling towards it. */
 bool table_could_have(const struct tables *tables, unsigned bits);
 
-/* Create the first table, open for use. 0, -ENOMEM, -EFAULT. */
-int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits);
+/* The ghosts of the bucket of `hash`, where there are any. */
+static inline ghost_word *table_ghost(const struct table *table, uint64_t hash)
+{
+	return &table->ghosts[hash >> (64 - table->bits)];
+}
+
+/* Create the first table, open for use; `ghosts`: with a word of them for each bucket. 0, -ENOMEM, -EFAULT. */
+int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits, bool ghosts);
 
 /* Free all tables, not the entries. Alone with the map. */
 void tables_fini(struct tables *tables, struct slab_freer *freer);

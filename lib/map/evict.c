@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/evict.h"
+
+#include <errno.h>
+
+#include "protocol/route.h"
+
+enum hand { HAND_PROBATION, HAND_MAIN };
+
+/* Entries that are looked at for one eviction, at most: the last one goes, whatever its merits. */
+#define EVICT_STEPS 64u
+/* 2^SHARE_BITS buckets: what a thread takes on at once. */
+#define SHARE_BITS 3u
+/* Probation has this part of the limit. */
+#define PROBATION_PART 10u
+/* Shares in a row without any entry of a hand's part, after which the other hand goes on. */
+#define SHARES_IN_VAIN 16u
+/* Rounds over the whole table in a row that find nothing at all, before it is given up: what there is to evict is on its way
+ * in. */
+#define ROUNDS_IN_VAIN 16u
+
+void evict_init(struct rcumap *map, uint64_t max_entries)
+{
+	struct eviction *eviction = &map->eviction;
+
+	quota_init(&eviction->entries, max_entries);
+	/* The total is right to a thousandth for each thread. */
+	eviction->main.grain = max_entries / 1024 ? (int64_t)(max_entries / 1024) : 1;
+}
+
+static void count_main(struct attempt *attempt, uint64_t marks, int change)
+{
+	if (marks & SLOT_MAIN)
+		tally_add(&attempt->map->eviction.main, attempt_stripe(attempt), change);
+}
+
+void evict_count_in(struct attempt *attempt, uint64_t marks)
+{
+	if (evict_is_on(attempt->map))
+		count_main(attempt, marks, 1);
+}
+
+bool evict_has_returned(const struct table *table, uint64_t hash)
+{
+	return table->ghosts && ghost_take(table_ghost(table, hash), hash);
+}
+
+void evict_release(struct attempt *attempt)
+{
+	if (evict_is_on(attempt->map))
+		quota_give(&attempt->map->eviction.entries, attempt_stripe(attempt), 1);
+}
+
+void evict_leave(struct attempt *attempt, uint64_t word)
+{
+	if (!evict_is_on(attempt->map))
+		return;
+	count_main(attempt, word, -1);
+	evict_release(attempt);
+}
+
+/* ------------------------------------------------------------------ a hand's place */
+
+/*
+ * A thread's share of a hand's round: the hashes from `hash` on, so many; of the first bucket `skip` slots have been seen.
+ * An interval, so that it is the same in each table. Threads of one stripe may mix two shares up: then some buckets are
+ * seen twice, or by the next round. All relaxed: hints. V2.
+ */
+struct place {
+	uint64_t hash, width, skip;
+};
+
+/* Widths are multiples of the narrowest bucket's. */
+#define SKIP_MAX UINT64_C(0xffff)
+_Static_assert(UINT64_C(1) << (64 - TABLE_BITS_MAX) > SKIP_MAX, "a width leaves room for a position");
+
+static struct place place_load(struct hand_share *share)
+{
+	uint64_t rest = atomic_load_explicit(&share->rest, memory_order_relaxed);
+
+	return (struct place){ atomic_load_explicit(&share->hash, memory_order_relaxed), rest & ~SKIP_MAX, rest & SKIP_MAX };
+}
+
+static void place_store(struct hand_share *share, const struct place *place)
+{
+	atomic_store_explicit(&share->hash, place->hash, memory_order_relaxed);
+	atomic_store_explicit(&share->rest, place->width | (place->skip & SKIP_MAX), memory_order_relaxed);
+}
+
+/* Shares of a round; 2^SHARE_BITS buckets each, or one, where there are no more. */
+static unsigned share_bits(const struct table *table)
+{
+	return table->bits > SHARE_BITS ? table->bits - SHARE_BITS : table->bits;
+}
+
+static struct place place_fresh(struct eviction *eviction, enum hand hand, const struct table *table)
+{
+	uint64_t width = UINT64_C(1) << (64 - share_bits(table));
+
+	/* Wraps around with the hash. */
+	return (struct place){ atomic_fetch_add_explicit(&eviction->hand[hand], width, memory_order_relaxed), width, 0 };
+}
+
+/* The bucket that ends with this hash is done. */
+static void place_advance(struct place *place, uint64_t last)
+{
+	uint64_t done = last + 1 - place->hash;
+
+	*place = (struct place){ last + 1, place->width > done ? place->width - done : 0, 0 };
+}
+
+/* ------------------------------------------------------------------ one entry */
+
+/* An eviction under way. */
+struct step {
+	struct attempt *attempt;
+	const struct table *table;
+	struct bucket_view *view;
+	enum hand hand;
+	unsigned seen; /* entries so far */
+};
+
+static int remove_at(struct step *step, struct line *line, unsigned slot, uint64_t word, enum rcumap_reason reason)
+{
+	struct attempt *attempt = step->attempt;
+	struct rcumap_entry *entry = slot_entry(word);
+	int error = attempt_secure(attempt);
+
+	if (error)
+		return error;
+	if (!bucket_remove_at(&attempt->map->tables, step->table, step->view->line, line, slot, word))
+		return 0;
+	if (reason == RCUMAP_EVICTED && step->hand == HAND_PROBATION) {
+		uint64_t hash = hash_key(&attempt->map->tables.hash, entry_key(entry), entry->key_size);
+
+		ghost_add(table_ghost(step->table, hash), hash);
+	}
+	count_main(attempt, word, -1);
+	attempt_retire(attempt, entry, reason);
+	return 1;
+}
+
+/* 1: the entry in the slot was removed. */
+static int examine(struct step *step, struct line *line, unsigned slot)
+{
+	uint64_t word = slot_load(line, slot);
+
+	if (!slot_has_entry(word) || slot_is_frozen(word) || !(word & SLOT_MAIN) != (step->hand == HAND_PROBATION))
+		return 0;
+
+	struct rcumap_entry *entry = slot_entry(word);
+	unsigned heat = entry_heat(entry);
+
+	if (!attempt_is_live(step->attempt, entry))
+		return remove_at(step, line, slot, word, RCUMAP_EXPIRED);
+	if (++step->seen < EVICT_STEPS) {
+		if (step->hand == HAND_MAIN && heat) {
+			entry_cool(entry, heat - 1);
+			return 0;
+		}
+		if (step->hand == HAND_PROBATION && heat) {
+			entry_cool(entry, 0);
+			if (bucket_mark(line, slot, word, SLOT_MAIN))
+				count_main(step->attempt, SLOT_MAIN, 1);
+			return 0;
+		}
+		if (step->hand == HAND_PROBATION && !(word & SLOT_AGED)) {
+			bucket_mark(line, slot, word, SLOT_AGED);
+			return 0;
+		}
+	}
+	return remove_at(step, line, slot, word, RCUMAP_EVICTED);
+}
+
+/* ------------------------------------------------------------------ one bucket, one eviction */
+
+/* From place->skip on; place is where to go on afterwards. Results as of examine(). */
+static int examine_bucket(struct step *step, struct place *place)
+{
+	struct bucket_view view;
+	int result;
+	uint64_t position = 0;
+
+	step->table = route_bucket(&step->attempt->map->tables, place->hash, &view, &result);
+	if (!step->table)
+		return result;
+	step->view = &view;
+	for (struct line *line = view.line; line; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS; i++, position++) {
+			if (position < place->skip)
+				continue;
+			result = examine(step, line, i);
+			if (result) {
+				place->skip = position + 1;
+				return result;
+			}
+		}
+	place_advance(place, table_last_hash(step->table, place->hash));
+	return 0;
+}
+
+/* 1: something was removed; 0: the hand's share has come to its end. */
+static int examine_share(struct step *step)
+{
+	struct eviction *eviction = &step->attempt->map->eviction;
+	struct hand_share *share = &eviction->share[attempt_stripe(step->attempt)].of[step->hand];
+	struct place place = place_load(share);
+	int result = 0;
+
+	if (!place.width)
+		place = place_fresh(eviction, step->hand, tables_current(&step->attempt->map->tables));
+	while (place.width && !result)
+		result = examine_bucket(step, &place);
+	place_store(share, &place);
+	return result;
+}
+
+static enum hand choose(const struct eviction *eviction)
+{
+	const uint64_t limit = eviction->entries.limit;
+	int64_t main = tally_total(&eviction->main);
+
+	return main > 0 && (uint64_t)main > limit - limit / PROBATION_PART ? HAND_MAIN : HAND_PROBATION;
+}
+
+static bool take_free(struct attempt *attempt)
+{
+	return quota_take(&attempt->map->eviction.entries, attempt_stripe(attempt), 1);
+}
+
+/*
+ * Remove an entry, by the policy, for its unit. 1: there is one; -ENOSPC: all are in the hands of others.
+ *
+ * A hand may find its part empty: many of it came and went by themselves, and their units are free; or all of probation
+ * had been found, and was promoted on the way. What it has seen counts for the other hand too, so this ends after
+ * EVICT_STEPS entries.
+ */
+static int evict(struct attempt *attempt)
+{
+	const struct rcumap *map = attempt->map;
+	struct step step = { .attempt = attempt, .hand = choose(&map->eviction) };
+	uint64_t vain = 0;
+	unsigned seen = 0;
+	int result;
+
+	while ((result = examine_share(&step)) == 0) {
+		vain = step.seen == seen ? vain + 1 : 0;
+		seen = step.seen;
+		if (!vain || vain % SHARES_IN_VAIN)
+			continue;
+		step.hand = step.hand == HAND_MAIN ? HAND_PROBATION : HAND_MAIN;
+		if (take_free(attempt))
+			return 1;
+		if (vain >= (uint64_t)ROUNDS_IN_VAIN << share_bits(tables_current(&map->tables)))
+			return -ENOSPC;
+	}
+	return result;
+}
+
+int evict_secure(struct attempt *attempt)
+{
+	struct rcumap *map = attempt->map;
+
+	if (!evict_is_on(map) || attempt->unit)
+		return 0;
+	if (!take_free(attempt)) {
+		int result = evict(attempt);
+
+		if (result < 0)
+			return result;
+	}
+	attempt->unit = true;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ after fork() */
+
+struct census {
+	uint64_t entries;
+	int64_t main;
+};
+
+static void count_bucket(struct rcumap *map, const struct table *table, struct line *line, struct census *census)
+{
+	uint64_t ctl = ctl_load(line);
+
+	/* A bucket that migrated lives on in the next table; one that is being filled still in the one before. */
+	if (ctl == CTL_MIGRATED || ctl == CTL_INIT)
+		return;
+	if (ctl_is_busy(ctl))
+		bucket_help(&map->tables, table, line, ctl);
+	for (; line; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS; i++) {
+			uint64_t word = slot_load(line, i);
+
+			if (!slot_has_entry(word))
+				continue;
+			census->entries++;
+			census->main += (word & SLOT_MAIN) != 0;
+		}
+}
+
+void evict_adopt(struct rcumap *map)
+{
+	struct census census = { 0 };
+
+	if (!evict_is_on(map))
+		return;
+	for (struct table *table = tables_current(&map->tables); table; table = table_next(table))
+		for (uint64_t i = 0; i < table_buckets(table); i++) {
+			/* Of a group that was being left one bucket may be MIGRATED already: then all of its words are
+			 * in the next table. Without memory none of them is. */
+			if (ctl_load(&table->lines[i]) == CTL_FROZEN)
+				(void)migrate_bucket(&map->tables, table, i << (64 - table->bits));
+			count_bucket(map, table, &table->lines[i], &census);
+		}
+	quota_adopt(&map->eviction.entries, census.entries);
+	tally_adopt(&map->eviction.main, census.main);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Eviction: what makes room in a map with a limit.
+ *
+ * Two hands go round the table in hash order, and each removes entries of one part:
+ *
+ *     stored --> probation --found since--> main --not found for a round or more--> evicted
+ *                    |                       ^
+ *                    +--> evicted, leaves a fingerprint (layout/ghost.h); stored again soon, it starts here
+ *
+ * An entry's part and age stand in its slot word (layout/line.h), and how often it was found, up to three times, in its
+ * head (layout/entry.h), where readers count. While the main part has more than nine tenths of what the limit allows
+ * its hand goes on: it takes one off an entry's heat, or evicts what has none. Else the hand of probation does: it
+ * promotes what was found since it came, passes what it meets for the first time, and evicts the rest. Expired entries
+ * go whenever a hand meets them. That is S3-FIFO (Yang and others, SOSP 2023) without its queues: hash order is as
+ * good as arrival order where an age says who has been passed once. doc/eviction.md has the figures.
+ *
+ * Invariants
+ * V1 Each entry that can be found in a map with max_entries has one unit of `entries`; who removes it gives the unit
+ *    back or keeps it for an entry of his own. So no more than the limit can be found at any instant.
+ * V2 All that a hand finds out is a hint, but for its removals, which are by identity: what has come into the place of
+ *    an entry is left alone.
+ */
+#ifndef RCUMAP_EVICT_H
+#define RCUMAP_EVICT_H
+
+#include "map/attempt.h"
+
+/* Set up by options that have been checked. */
+void evict_init(struct rcumap *map, uint64_t max_entries);
+
+static inline bool evict_is_on(const struct rcumap *map)
+{
+	return map->eviction.entries.limit != 0;
+}
+
+/* The heat of an entry that is stored: readers count from here. */
+static inline unsigned evict_first_heat(const struct rcumap *map)
+{
+	return evict_is_on(map) ? 0 : ENTRY_HOT;
+}
+
+/* Secure a unit for an entry that is about to be stored under an absent key; evict for it. Bounded: at most EVICT_STEPS
+ * entries are looked at. Idempotent. 0, -ENOMEM, -EFAULT; -ENOSPC: all units are in the hands of others. */
+int evict_secure(struct attempt *attempt);
+
+/* The unit of an entry that was not stored after all. */
+void evict_release(struct attempt *attempt);
+
+/* An entry with these marks has come in, with the unit that was secured. */
+void evict_count_in(struct attempt *attempt, uint64_t marks);
+
+/* An entry with this slot word has been removed: its unit is free. */
+void evict_leave(struct attempt *attempt, uint64_t word);
+
+/* In a child of fork(), alone with the map: what vanished threads had in their hands is free again. Cost: a pass over the
+ * table. */
+void evict_adopt(struct rcumap *map);
+
+/* Is the key stored again a short while after it was evicted? Then that is forgotten. */
+bool evict_has_returned(const struct table *table, uint64_t hash);
+
+#endif
