@@ -35,6 +35,16 @@ bool verb_has_life(enum verb verb)
 	return verb_stores(verb) || verb == VERB_TOUCH;
 }
 
+bool event_overlaps(const struct event *a, const struct event *b)
+{
+	return a->begin < b->end && b->begin < a->end;
+}
+
+bool event_inserts(const struct event *event)
+{
+	return (event->verb == VERB_PUT || event->verb == VERB_ADD || event->verb == VERB_UPDATE) && event->life != 0;
+}
+
 /* How a call went: its result, and what it saw. */
 static void print_outcome(const struct event *event)
 {

@@ -68,6 +68,7 @@ struct event {
 
 struct history {
 	unsigned count;
+	bool evicts; /* a call that stores under an absent key may remove another key */
 	struct event event[HISTORY_MAX];
 };
 
@@ -77,6 +78,11 @@ bool verb_has_key(enum verb verb);
 bool verb_stores(enum verb verb);
 /* Can it say how long the entry lives? */
 bool verb_has_life(enum verb verb);
+
+/* Were they under way at the same time? */
+bool event_overlaps(const struct event *a, const struct event *b);
+/* Does it want room for an entry? */
+bool event_inserts(const struct event *event);
 
 /* A comment line for each event. */
 void history_print(const struct history *history);

@@ -11,17 +11,15 @@
 /* The events of one key, and the search among them. */
 struct search {
 	const struct event *event[EVENTS_MAX];
+	bool evicts[EVENTS_MAX]; /* not the call itself, but that it may have evicted the key */
 	unsigned count;
+	unsigned number; /* of this search, from 1 on */
 	struct seen {
+		unsigned search;
 		uint64_t done;
 		struct lincheck_state state;
-	} seen[1 << 8]; /* configurations that lead nowhere */
+	} seen[1 << 12]; /* configurations that lead nowhere */
 };
-
-static bool overlaps(const struct event *a, const struct event *b)
-{
-	return a->begin < b->end && b->begin < a->end;
-}
 
 /* Does it put an entry in the place of another, so that a clear may miss both? A touch does, if it copies the entry. */
 static bool renews(enum verb verb)
@@ -32,15 +30,16 @@ static bool renews(enum verb verb)
 static bool renewed_during(const struct search *search, const struct event *clear)
 {
 	for (unsigned i = 0; i < search->count; i++)
-		if (renews(search->event[i]->verb) && overlaps(search->event[i], clear))
+		if (!search->evicts[i] && renews(search->event[i]->verb) && event_overlaps(search->event[i], clear))
 			return true;
 	return false;
 }
 
-static void add_event(struct search *search, const struct event *event)
+static void add_event(struct search *search, const struct event *event, bool evicts)
 {
 	if (search->count == EVENTS_MAX)
 		report_failure("more than %u calls on one key", EVENTS_MAX);
+	search->evicts[search->count] = evicts;
 	search->event[search->count++] = event;
 }
 
@@ -52,13 +51,15 @@ static void collect_events(struct search *search, const struct history *history,
 		const struct event *event = &history->event[i];
 		bool of_key = verb_has_key(event->verb) && event->key == key;
 
+		if (history->evicts && event_inserts(event))
+			add_event(search, event, true);
 		if (event->verb != VERB_CLEAR && !of_key)
 			continue;
-		add_event(search, event);
+		add_event(search, event, false);
 		for (unsigned j = 0; event->verb == VERB_CLEAR && j < history->count; j++)
 			if (renews(history->event[j].verb) && history->event[j].key == key &&
-			    overlaps(&history->event[j], event))
-				add_event(search, event);
+			    event_overlaps(&history->event[j], event))
+				add_event(search, event, false);
 	}
 }
 
@@ -182,6 +183,8 @@ static bool fail(const struct event *event, struct lincheck_state *state)
 	switch (event->rc) {
 	case -ENOMEM:
 		return true;
+	case -ENOSPC:
+		return event_inserts(event) && absent(event, state);
 	case -EEXIST:
 		return event->verb == VERB_ADD && present(event, state);
 	case -ESTALE:
@@ -218,19 +221,17 @@ static bool same(const struct lincheck_state *a, const struct lincheck_state *b)
 static bool known_dead_end(struct search *search, uint64_t done, const struct lincheck_state *state)
 {
 	const unsigned size = sizeof search->seen / sizeof search->seen[0];
-	uint64_t h = (done * 31 + state->value) * UINT64_C(0x9e3779b97f4a7c15) >> 56;
+	uint64_t h = (done * 31 + state->value) * UINT64_C(0x9e3779b97f4a7c15) >> 52;
 
-	if (done == 0)
-		return false; /* the start; and how a free place looks */
 	for (unsigned i = 0; i < 16; i++) {
 		struct seen *seen = &search->seen[(h + i) % size];
 
-		if (seen->done == done && same(&seen->state, state))
-			return true;
-		if (seen->done == 0) {
-			*seen = (struct seen){ done, *state };
+		if (seen->search != search->number) {
+			*seen = (struct seen){ search->number, done, *state };
 			return false;
 		}
+		if (seen->done == done && same(&seen->state, state))
+			return true;
 	}
 	return false; /* no place left: then it is searched once more */
 }
@@ -244,6 +245,11 @@ static bool possible_after(struct search *search, uint64_t done, const struct li
 	struct lincheck_state after = *state;
 
 	done |= UINT64_C(1) << i;
+	/* Its own key, if the call is of it, and comes next. */
+	if (search->evicts[i])
+		return possible(search, done, state) || (state->value != 0 && possible(search, done, &gone));
+	if (i > 0 && search->evicts[i - 1] && search->event[i - 1] == event)
+		done |= UINT64_C(1) << (i - 1); /* it has what it evicted for */
 	if (lincheck_apply(event, &after) && possible(search, done, &after))
 		return true;
 	after = *state;
@@ -283,7 +289,7 @@ bool lincheck(const struct history *history, const struct lincheck_state initial
 
 	for (*key = 0; *key < KEYS_MAX; (*key)++) {
 		collect_events(&search, history, *key);
-		memset(search.seen, 0, sizeof search.seen);
+		search.number++;
 		if (!possible(&search, 0, &initial[*key]))
 			return false;
 	}
@@ -292,9 +298,9 @@ bool lincheck(const struct history *history, const struct lincheck_state initial
 
 /* ---- the checker checked */
 
-static bool linearizable(const struct event *events, unsigned count, unsigned initial)
+static bool linearizable(const struct event *events, unsigned count, unsigned initial, bool evicts)
 {
-	struct history history = { .count = count };
+	struct history history = { .count = count, .evicts = evicts };
 	struct lincheck_state initials[KEYS_MAX] = { { initial, ENDLESS, ENDLESS } };
 	unsigned key;
 
@@ -396,12 +402,50 @@ bool lincheck_selftest(void)
 		{ .verb = VERB_UPDATE, .value = 2, .found = 1, .begin = 1, .end = 4 },
 		{ .verb = VERB_UPDATE, .value = 3, .found = 1, .begin = 2, .end = 3 },
 	};
+	const struct event evicted[] = {
+		{ .verb = VERB_FIND, .found = 1, .begin = 2, .end = 3 },
+		{ .verb = VERB_PUT, .key = 1, .value = 2, .begin = 1, .end = 5 },
+		{ .verb = VERB_FIND, .begin = 4, .end = 6 },
+	};
+	const struct event evicted_early[] = {
+		{ .verb = VERB_FIND, .begin = 1, .end = 2 },
+		{ .verb = VERB_PUT, .key = 1, .value = 2, .begin = 3, .end = 4 },
+	};
+	const struct event evicted_late[] = {
+		{ .verb = VERB_PUT, .key = 1, .value = 2, .begin = 1, .end = 2 },
+		{ .verb = VERB_FIND, .found = 1, .begin = 3, .end = 4 },
+		{ .verb = VERB_FIND, .begin = 5, .end = 6 },
+	};
+	const struct event evicted_by_delete[] = {
+		{ .verb = VERB_DELETE, .key = 1, .rc = -ENOENT, .begin = 1, .end = 2 },
+		{ .verb = VERB_FIND, .begin = 3, .end = 4 },
+	};
+	const struct event evicted_twice[] = {
+		{ .verb = VERB_PUT, .key = 1, .value = 2, .begin = 1, .end = 9 },
+		{ .verb = VERB_FIND, .begin = 2, .end = 3 },
+		{ .verb = VERB_PUT, .value = 3, .begin = 4, .end = 5 },
+		{ .verb = VERB_FIND, .begin = 6, .end = 7 },
+	};
+	const struct event spared_for_another[] = {
+		{ .verb = VERB_CLEAR, .begin = 1, .end = 4 },
+		{ .verb = VERB_PUT, .key = 1, .value = 2, .begin = 2, .end = 3 },
+		{ .verb = VERB_FIND, .found = 1, .begin = 5, .end = 6 },
+	};
+	const struct event no_space_to_replace[] = {
+		{ .verb = VERB_PUT, .value = 2, .rc = -ENOSPC, .begin = 1, .end = 2 },
+	};
 
-#define CHECK(events, initial) linearizable(events, sizeof events / sizeof events[0], initial)
+#define CHECK_EVICTS(events, initial, evicts) linearizable(events, sizeof events / sizeof events[0], initial, evicts)
+#define CHECK(events, initial) CHECK_EVICTS(events, initial, false)
 	return !CHECK(found_before_stored, 0) && CHECK(found_while_stored, 0) && !CHECK(forgotten, 0) &&
 	       !CHECK(added_twice, 0) && !CHECK(deleted_twice, 1) && CHECK(pending_seen, 1) &&
 	       !CHECK(pending_unseen, 1) && CHECK(swapped, 1) && !CHECK(spared, 1) && !CHECK(overdue, 0) &&
 	       !CHECK(gone_early, 0) && !CHECK(touch_lost, 0) && CHECK(touched_in_time, 0) && !CHECK(touched_late, 0) &&
-	       !CHECK(deadline_known, 0) && !CHECK(update_keeps, 0) && !CHECK(update_missed, 1);
+	       !CHECK(deadline_known, 0) && !CHECK(update_keeps, 0) && !CHECK(update_missed, 1) &&
+	       CHECK_EVICTS(evicted, 1, true) && !CHECK(evicted, 1) && !CHECK_EVICTS(evicted_early, 1, true) &&
+	       !CHECK_EVICTS(evicted_late, 1, true) && !CHECK_EVICTS(evicted_by_delete, 1, true) &&
+	       !CHECK_EVICTS(evicted_twice, 1, true) && !CHECK_EVICTS(spared_for_another, 1, true) &&
+	       CHECK(no_space_to_replace, 0) && !CHECK(no_space_to_replace, 1);
+#undef CHECK_EVICTS
 #undef CHECK
 }

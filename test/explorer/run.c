@@ -22,12 +22,14 @@ static struct event before[CALLS_MAX], script[SCHEDULE_THREADS_MAX][CALLS_MAX];
 static struct event resolved_script[SCHEDULE_THREADS_MAX][CALLS_MAX]; /* of the run */
 static unsigned before_count, script_count[SCHEDULE_THREADS_MAX], thread_count;
 static bool timed; /* something in it has a deadline */
+static unsigned keys_used; /* one bit each */
 
 /* Of the run that is under way. */
 static struct history history;
 static struct lincheck_state initial[KEYS_MAX];
 static uint64_t version_of[VALUES_MAX]; /* of each value, once known */
 static unsigned value_count;
+static unsigned limit; /* of the keys that may be present; 0: none */
 static unsigned last_seen[SCHEDULE_THREADS_MAX][KEYS_MAX]; /* the value each thread saw last */
 
 static void print_history(void)
@@ -47,10 +49,25 @@ static void begin_thread(unsigned thread)
 	scenario->subject->begin_thread();
 }
 
-static void note_lives(const struct event calls[], unsigned count)
+/* `any` and `any_life` are of the first so many keys. */
+#define ANY_KEYS 3u
+#define ANY_LIFE_KEYS 2u
+
+static unsigned keys_of(const struct event *call)
 {
-	for (unsigned i = 0; i < count; i++)
+	if (call->verb == VERB_ANY)
+		return (1u << ANY_KEYS) - 1;
+	if (call->verb == VERB_ANY_LIFE)
+		return (1u << ANY_LIFE_KEYS) - 1;
+	return verb_has_key(call->verb) ? 1u << call->key : 0;
+}
+
+static void note_calls(const struct event calls[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
 		timed |= calls[i].verb == VERB_ANY_LIFE || calls[i].life != ENDLESS;
+		keys_used |= keys_of(&calls[i]);
+	}
 }
 
 void run_prepare(const struct scenario *of)
@@ -58,12 +75,13 @@ void run_prepare(const struct scenario *of)
 	scenario = of;
 	before_count = scenario_parse(of->before, before, 0, CALLS_MAX);
 	timed = false;
-	note_lives(before, before_count);
+	keys_used = 0;
+	note_calls(before, before_count);
 	thread_count = 0;
 	while (thread_count < SCHEDULE_THREADS_MAX && of->thread[thread_count] != NULL) {
 		script_count[thread_count] =
 			scenario_parse(of->thread[thread_count], script[thread_count], 0, CALLS_MAX);
-		note_lives(script[thread_count], script_count[thread_count]);
+		note_calls(script[thread_count], script_count[thread_count]);
 		thread_count++;
 	}
 	report_on_failure(print_history);
@@ -128,11 +146,11 @@ static struct event resolved(const struct event *call)
 		event.verb = draw_below(&choices, 2) == 0 ? VERB_GROW : VERB_SHRINK;
 	if (call->verb == VERB_ANY) {
 		event.verb = any[draw_below(&choices, sizeof any / sizeof any[0])];
-		event.key = (unsigned)draw_below(&choices, 3);
+		event.key = (unsigned)draw_below(&choices, ANY_KEYS);
 	}
 	if (call->verb == VERB_ANY_LIFE) {
 		event.verb = any_life[draw_below(&choices, sizeof any_life / sizeof any_life[0])];
-		event.key = (unsigned)draw_below(&choices, 2);
+		event.key = (unsigned)draw_below(&choices, ANY_LIFE_KEYS);
 		event.life = (unsigned)draw_below(&choices, 4);
 		if (event.life == 0 && draw_below(&choices, 4) != 0)
 			event.life = ENDLESS;
@@ -181,6 +199,14 @@ static void thread_body(unsigned thread)
 	}
 }
 
+/* What a call evicted, before the threads began. */
+static void forget_evicted(void)
+{
+	for (unsigned k = 0; history.evicts && k < KEYS_MAX; k++)
+		if (initial[k].value != 0 && !scenario->subject->holds(k))
+			initial[k] = (struct lincheck_state){ 0 };
+}
+
 static void do_before(void)
 {
 	for (unsigned i = 0; i < before_count; i++) {
@@ -192,6 +218,7 @@ static void do_before(void)
 			if ((event->verb == VERB_CLEAR || event->key == k) && !lincheck_apply(event, &initial[k]))
 				report_failure("%s of %c, before the threads began, did something else",
 					       verb_name(event->verb), 'a' + (int)k);
+		forget_evicted();
 	}
 	for (unsigned t = 0; t < thread_count; t++)
 		for (unsigned k = 0; k < KEYS_MAX; k++)
@@ -206,6 +233,36 @@ static void find_all(unsigned value[KEYS_MAX])
 		value[k] = perform(&(struct event){ .verb = VERB_FIND, .key = k }, thread_count)->found;
 }
 
+/* Can it have a unit of the limit in its hands, for the entry that it stores or of the one that it removes? */
+static bool has_unit(const struct event *event)
+{
+	switch (event->verb) {
+	case VERB_REPLACE:
+	case VERB_COMPARE_AND_SWAP:
+		return event->life == 0;
+	case VERB_FIND:
+	case VERB_TTL:
+	case VERB_TOUCH:
+		return false;
+	default:
+		return verb_has_key(event->verb) || event->verb == VERB_CLEAR || event->verb == VERB_EXPIRE;
+	}
+}
+
+/* Nothing is left to evict only while others have all units in their hands, one each. */
+static void check_no_space(const struct event *event)
+{
+	unsigned others = 0; /* threads: a bit each */
+
+	for (unsigned i = 0; i < history.count; i++)
+		if (history.event[i].thread != event->thread && event_overlaps(&history.event[i], event) &&
+		    has_unit(&history.event[i]))
+			others |= 1u << history.event[i].thread;
+	if ((unsigned)__builtin_popcount(others) < limit)
+		report_failure("%s of %c found nothing to evict, though others have %u of %u units at most",
+			       verb_name(event->verb), 'a' + (int)event->key, (unsigned)__builtin_popcount(others), limit);
+}
+
 static void check_linearizable(void)
 {
 	unsigned key;
@@ -213,6 +270,9 @@ static void check_linearizable(void)
 	for (unsigned i = 0; i < history.count; i++)
 		if (history.event[i].end == NEVER)
 			history.event[i].hour_end = hour_now();
+	for (unsigned i = 0; i < history.count; i++)
+		if (history.event[i].rc == -ENOSPC)
+			check_no_space(&history.event[i]);
 	if (!lincheck(&history, initial, &key))
 		report_failure("the calls on key %c are not linearizable", 'a' + (int)key);
 }
@@ -260,6 +320,14 @@ static void reset(void)
 	arena_reset();
 }
 
+/* All units can be in use at once only if those who lack one meet so many other keys, and other threads with a unit each in
+ * their hands. Else nothing is evicted. */
+static void prepare_limit(void)
+{
+	limit = scenario->subject->limit != NULL ? scenario->subject->limit() : 0;
+	history.evicts = limit != 0 && (unsigned)__builtin_popcount(keys_used) - 1 + thread_count - 1 >= limit;
+}
+
 static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing_allocation)
 {
 	unsigned value[KEYS_MAX];
@@ -271,6 +339,7 @@ static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing
 		for (unsigned i = 0; i < script_count[t]; i++)
 			resolved_script[t][i] = resolved(&script[t][i]);
 	scenario->subject->create(scenario->variant, seed);
+	prepare_limit();
 	do_before();
 	arena_fail_at(failing_allocation);
 	parked = schedule_run(thread_count, thread_body, strategy) == SCHEDULE_PARKED;

@@ -23,6 +23,7 @@ static struct coroutine outside;
 static bool initialized;
 static const struct strategy *strategy;
 static void (*body)(unsigned thread);
+static void (*watch)(void);
 static unsigned thread_count, step, step_limit = 20000, masked;
 static int self = SCHEDULE_NOBODY;
 static int park_thread = SCHEDULE_NOBODY;
@@ -172,6 +173,11 @@ static void point(bool plain, bool yield)
 	thread->plain = plain;
 	if (++step > step_limit)
 		report_failure("no end after %u steps: livelock", step_limit);
+	if (watch != NULL) {
+		schedule_mask();
+		watch();
+		schedule_unmask();
+	}
 	if (self == park_thread && ++thread->atomics == park_nth) {
 		report_step("thread %d is parked", self);
 		thread->state = PARKED;
@@ -222,6 +228,11 @@ bool schedule_is_quiet(const volatile void *p)
 bool schedule_spurious(void)
 {
 	return self != SCHEDULE_NOBODY && masked == 0 && strategy->spurious != NULL && strategy->spurious();
+}
+
+void schedule_watch(void (*look)(void))
+{
+	watch = look;
 }
 
 int schedule_self(void)

@@ -62,10 +62,13 @@ void schedule_point_plain(void);
 void schedule_yield(void);
 
 /* Atomics in [p, p + size) are no points: counters that nobody decides by. Up to SCHEDULE_QUIET_MAX ranges. */
-#define SCHEDULE_QUIET_MAX 8u
+#define SCHEDULE_QUIET_MAX 10u
 void schedule_quiet(const volatile void *p, size_t size);
 void schedule_no_quiet(void);
 bool schedule_is_quiet(const volatile void *p);
+
+/* Call `look` at each point, before others may go on; NULL: nothing. */
+void schedule_watch(void (*look)(void));
 
 /* The running thread, or SCHEDULE_NOBODY. */
 int schedule_self(void);

@@ -35,12 +35,18 @@ struct subject {
 	void (*destroy)(void);
 	/* Its calls return -ENOMEM when an allocation fails. */
 	bool survives_faults;
+	/* How many keys may be present, so that who stores one more evicts another; 0: any number. NULL: 0. */
+	unsigned (*limit)(void);
+	/* Is there anything under the key, for one who leaves no trace of having looked? With a limit. */
+	bool (*holds)(unsigned key);
 };
 
-/* Of the map's variant, besides the bits of its first table: keys a and b have the same hash. */
+/* Of the map's variant, besides the bits of its first table: keys a and b have the same hash; there are so many entries at
+ * most, 1 to 15. */
 #define MAP_SAME_HASH 0x100u
+#define MAP_LIMIT(entries) ((entries) << 12)
 
-extern const struct subject subject_map, subject_slab, subject_toy;
+extern const struct subject subject_map, subject_slab, subject_quota, subject_toy;
 
 /* The bytes of keys and values that subjects store, so that a torn or mistaken one is seen. */
 #define CONTENT_SIZE_MAX 40u

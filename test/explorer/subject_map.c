@@ -9,6 +9,7 @@
 
 #include "ground/stripe.h"
 #include "layout/hash.h"
+#include "map/evict.h"
 #include "map/expiry.h"
 #include "map/map.h"
 #include "map/reclaim.h"
@@ -129,6 +130,133 @@ static void place_keys(uint64_t seed, bool same_hash)
 		key_hash[1] = key_hash[0];
 }
 
+/* ---- the whole map */
+
+/* The bucket in which a find looks for key k. */
+static const struct line *home_of(unsigned k)
+{
+	struct content key;
+	uint64_t hash;
+	const struct table *table = tables_current(&map->tables);
+
+	content_of_key(&key, k);
+	hash = hash_key(&map->tables.hash, key.bytes, key.size);
+	while (ctl_load(table_line(table, hash)) == CTL_MIGRATED)
+		table = table_next(table);
+	return table_line(table, hash);
+}
+
+struct count {
+	unsigned entries;
+	unsigned main;	   /* of these, in the main part */
+	unsigned expiring; /* of these, with a deadline */
+	unsigned expired;  /* with one that has passed */
+};
+
+static void count_entry(struct count *count, uint64_t slot)
+{
+	const struct rcumap_entry *entry = slot_entry(slot);
+
+	count->entries++;
+	count->main += (slot & SLOT_MAIN) != 0;
+	if (!entry_has_deadline(entry))
+		return;
+
+	uint64_t word = entry_deadline(entry);
+
+	count->expiring += deadline_is_finite(word);
+	count->expired += deadline_has_passed(word, hour_now() * HOUR_US);
+}
+
+/* Entries of key k in a bucket; of all keys with KEYS_MAX. */
+static void count_entries(struct count *count, const struct line *line, unsigned k)
+{
+	for (; line != NULL; line = line_next(line))
+		for (unsigned i = 0; i < LINE_SLOTS; i++) {
+			uint64_t word = slot_load(line, i);
+
+			if (!slot_has_entry(word))
+				continue;
+			arena_check(slot_entry(word), sizeof(struct rcumap_entry), false, __builtin_return_address(0));
+			if (k == KEYS_MAX || entry_key(slot_entry(word))[0] == 'a' + k)
+				count_entry(count, word);
+		}
+}
+
+/* Entries in all buckets that hold some: each once, when nobody migrates. */
+static struct count count_all(void)
+{
+	struct count count = { 0 };
+
+	for (const struct table *table = tables_current(&map->tables); table != NULL; table = table_next(table))
+		for (uint64_t i = 0; i < table_buckets(table); i++) {
+			uint64_t ctl = ctl_load(&table->lines[i]);
+
+			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
+				count_entries(&count, &table->lines[i], KEYS_MAX);
+		}
+	return count;
+}
+
+/* ---- the limit */
+
+static unsigned limit(void)
+{
+	return (unsigned)map->eviction.entries.limit;
+}
+
+/* Units that nobody has. */
+static uint64_t free_units(void)
+{
+	uint64_t units = atomic_load(&map->eviction.entries.pool);
+
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		units += atomic_load(&map->eviction.entries.stripe[s].credit);
+	return units;
+}
+
+/* Q1, V1. Whatever is under way: who has a unit for an entry, or of one, has it in his hands. */
+static void watch_limit(void)
+{
+	const unsigned entries = count_all().entries;
+	const uint64_t units = free_units();
+
+	if (entries > limit())
+		report_failure("%u entries can be found, of %u that there may be", entries, limit());
+	if (units > limit() - entries)
+		report_failure("%lu units are free though %u entries can be found, of %u that there may be",
+			       (unsigned long)units, entries, limit());
+}
+
+static int64_t counted_main(void)
+{
+	int64_t sum = atomic_load(&map->eviction.main.total);
+
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		sum += atomic_load(&map->eviction.main.stripe[s].behind);
+	return sum;
+}
+
+/* When nobody is inside a call. */
+static void check_limit(const struct count *all)
+{
+	watch_limit();
+	if (free_units() + all->entries != limit())
+		report_failure("%lu units are free and %u entries are there: of %u units some are lost",
+			       (unsigned long)free_units(), all->entries, limit());
+	if (counted_main() != all->main)
+		report_failure("%ld entries are counted in the main part, but %u are there", (long)counted_main(),
+			       all->main);
+}
+
+static bool holds(unsigned k)
+{
+	struct count count = { 0 };
+
+	count_entries(&count, home_of(k), k);
+	return count.entries != 0;
+}
+
 /* ---- creation and end */
 
 static void begin_thread(void)
@@ -144,20 +272,33 @@ static void spread_arms(uint64_t seed)
 		atomic_store(&map->stripe[s].versions, s * (DEADLINE_ARM / STRIPE_COUNT));
 }
 
+/* Smaller than a user's may be. */
+static void set_limit(unsigned entries)
+{
+	memset(&map->eviction, 0, sizeof map->eviction);
+	evict_init(map, entries);
+	schedule_watch(watch_limit);
+}
+
 static void create(unsigned variant, uint64_t seed)
 {
+	const unsigned entries_max = variant / MAP_LIMIT(1), bits = variant % MAP_SAME_HASH;
 	struct rcumap_options options = {
 		.size = sizeof options,
 		.hash = hash_of,
 		.allocator = { .alloc = arena_alloc, .free = arena_free },
 		.clock = clock_ns,
+		.max_entries = entries_max != 0 ? RCUMAP_MAX_ENTRIES_MIN : 0,
 	};
 
 	place_keys(seed, variant & MAP_SAME_HASH);
-	while (table_bits_for(options.capacity) < (variant & ~MAP_SAME_HASH))
+	while (table_bits_for(options.capacity) < bits)
 		options.capacity++;
 	if (map_new(&map, &options) != 0)
 		report_failure("no map");
+	schedule_watch(NULL);
+	if (entries_max != 0)
+		set_limit(entries_max);
 	map->section = &scheduled_section;
 	arena_pin(map);
 	schedule_no_quiet();
@@ -168,6 +309,8 @@ static void create(unsigned variant, uint64_t seed)
 	schedule_quiet(&map->memory.line_bytes, sizeof map->memory.line_bytes);
 	schedule_quiet(&map->tables.grown, 2 * sizeof map->tables.grown);
 	schedule_quiet(&map->expiry.wheel, sizeof map->expiry.wheel); /* the reclaimer's */
+	schedule_quiet(&map->eviction.hand, sizeof map->eviction.hand); /* hints */
+	schedule_quiet(&map->eviction.share, sizeof map->eviction.share);
 	spread_arms(seed);
 	batch_taken = false;
 }
@@ -195,13 +338,14 @@ static void destroy(void)
 	if (batch_taken)
 		report_failure("a retire cell was reserved, but neither filled nor cancelled");
 	rcumap_stats(map, &stats, sizeof stats);
-	displaced = stats.replaced + stats.deleted + stats.expired;
+	displaced = stats.replaced + stats.deleted + stats.expired + stats.evicted;
 	if (stats.retired_pending != 0)
 		report_failure("%lu of %lu displaced entries were never retired", (unsigned long)stats.retired_pending,
 			       (unsigned long)displaced);
 	if (stats.reclaimed != displaced)
 		report_failure("%lu entries reclaimed, but %lu displaced", (unsigned long)stats.reclaimed,
 			       (unsigned long)displaced);
+	schedule_watch(NULL);
 	map_free(map);
 }
 
@@ -376,70 +520,7 @@ static void apply(struct event *event, uint64_t expected)
 	}
 }
 
-/* ---- the whole map */
-
-/* The bucket in which a find looks for key k. */
-static const struct line *home_of(unsigned k)
-{
-	struct content key;
-	uint64_t hash;
-	const struct table *table = tables_current(&map->tables);
-
-	content_of_key(&key, k);
-	hash = hash_key(&map->tables.hash, key.bytes, key.size);
-	while (ctl_load(table_line(table, hash)) == CTL_MIGRATED)
-		table = table_next(table);
-	return table_line(table, hash);
-}
-
-struct count {
-	unsigned entries;
-	unsigned expiring; /* of these, with a deadline */
-	unsigned expired;  /* with one that has passed */
-};
-
-static void count_entry(struct count *count, const struct rcumap_entry *entry)
-{
-	count->entries++;
-	if (!entry_has_deadline(entry))
-		return;
-
-	uint64_t word = entry_deadline(entry);
-
-	count->expiring += deadline_is_finite(word);
-	count->expired += deadline_has_passed(word, hour_now() * HOUR_US);
-}
-
-/* Entries of key k in a bucket; of all keys with KEYS_MAX. */
-static void count_entries(struct count *count, const struct line *line, unsigned k)
-{
-
-	for (; line != NULL; line = line_next(line))
-		for (unsigned i = 0; i < LINE_SLOTS; i++) {
-			uint64_t word = slot_load(line, i);
-
-			if (!slot_has_entry(word))
-				continue;
-			arena_check(slot_entry(word), sizeof(struct rcumap_entry), false, __builtin_return_address(0));
-			if (k == KEYS_MAX || entry_key(slot_entry(word))[0] == 'a' + k)
-				count_entry(count, slot_entry(word));
-		}
-}
-
-/* Entries in all buckets that hold some: each once, when nobody migrates. */
-static struct count count_all(void)
-{
-	struct count count = { 0 };
-
-	for (const struct table *table = tables_current(&map->tables); table != NULL; table = table_next(table))
-		for (uint64_t i = 0; i < table_buckets(table); i++) {
-			uint64_t ctl = ctl_load(&table->lines[i]);
-
-			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
-				count_entries(&count, &table->lines[i], KEYS_MAX);
-		}
-	return count;
-}
+/* ---- checks */
 
 /* What has expired may be there, but is absent. */
 static void check(const unsigned value[KEYS_MAX], bool quiet)
@@ -469,6 +550,8 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 	if (map_expiring(map) != all.expiring)
 		report_failure("%lu entries are said to have a deadline, but %u do", (unsigned long)map_expiring(map),
 			       all.expiring);
+	if (limit() != 0)
+		check_limit(&all);
 	if (!wheel_check(&map->expiry.wheel))
 		report_failure("the wheel is broken");
 }
@@ -497,5 +580,5 @@ static bool expire_all(void)
 	return all.expiring != 0 || expiry_hints(map) != 0;
 }
 
-const struct subject subject_map = { begin_thread, create,     apply,	collect,
-				     check,	   expire_all, destroy, .survives_faults = true };
+const struct subject subject_map = { begin_thread, create, apply, collect, check, expire_all, destroy,
+				     .survives_faults = true, .limit = limit, .holds = holds };
