@@ -233,19 +233,21 @@ uint64_t run_settle(struct actor *outer, struct rcumap *map, uint64_t universe, 
 	struct rcumap_stats s = come_to_rest(outer, map);
 	uint64_t found = count_found(outer, map, universe), count = rcumap_count(map);
 
-	if (s.inserted - s.deleted - s.expired != s.entries || s.entries != count || count != found)
+	if (s.inserted - s.deleted - s.expired - s.evicted != s.entries || s.entries != count || count != found)
 		violation(run,
-			  "%ju inserted - %ju deleted - %ju expired, stats say %ju entries, count says %ju, %ju can be "
-			  "found",
-			  (uintmax_t)s.inserted, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.entries,
-			  (uintmax_t)count, (uintmax_t)found);
+			  "%ju inserted - %ju deleted - %ju expired - %ju evicted, stats say %ju entries, count says "
+			  "%ju, %ju can be found",
+			  (uintmax_t)s.inserted, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.evicted,
+			  (uintmax_t)s.entries, (uintmax_t)count, (uintmax_t)found);
 	if (s.retired_pending != 0)
 		violation(run, "%ju retired entries are pending after a barrier", (uintmax_t)s.retired_pending);
 	if (s.retired_bytes != 0)
 		violation(run, "no retired entries are pending, but %ju bytes of them", (uintmax_t)s.retired_bytes);
-	if (s.reclaimed != s.replaced + s.deleted + s.expired)
-		violation(run, "%ju replaced + %ju deleted + %ju expired, but %ju reclaimed after a barrier",
-			  (uintmax_t)s.replaced, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.reclaimed);
+	if (s.reclaimed != s.replaced + s.deleted + s.expired + s.evicted)
+		violation(run,
+			  "%ju replaced + %ju deleted + %ju expired + %ju evicted, but %ju reclaimed after a barrier",
+			  (uintmax_t)s.replaced, (uintmax_t)s.deleted, (uintmax_t)s.expired, (uintmax_t)s.evicted,
+			  (uintmax_t)s.reclaimed);
 	check_table(run, &s, capacity);
 	return s.memory_bytes - s.table_bytes;
 }

@@ -16,6 +16,7 @@ void swap_play(struct run *run);
 void expire_play(struct run *run);
 void lives_play(struct run *run);
 void hold_play(struct run *run);
+void limit_play(struct run *run);
 void fork_play(struct run *run);
 void mixed_play(struct run *run);
 
