@@ -8,7 +8,7 @@
 # Environment: MAKE, JOBS, GATE_SECONDS (no gate may take longer).
 set -u
 
-all="lint tests stress explorer planted tsan-gcc tsan-clang asan no-inline install"
+all="lint tests stress explorer planted hitratio tsan-gcc tsan-clang asan no-inline install"
 make=${MAKE:-make}
 limit=${GATE_SECONDS:-600}
 logs=build/check
