@@ -280,24 +280,12 @@ struct census {
 	int64_t main;
 };
 
-static void count_bucket(struct rcumap *map, const struct table *table, struct line *line, struct census *census)
+static void count_word(void *ctx, uint64_t word)
 {
-	uint64_t ctl = ctl_load(line);
+	struct census *census = ctx;
 
-	/* A bucket that migrated lives on in the next table; one that is being filled still in the one before. */
-	if (ctl == CTL_MIGRATED || ctl == CTL_INIT)
-		return;
-	if (ctl_is_busy(ctl))
-		bucket_help(&map->tables, table, line, ctl);
-	for (; line; line = line_next(line))
-		for (unsigned i = 0; i < LINE_SLOTS; i++) {
-			uint64_t word = slot_load(line, i);
-
-			if (!slot_has_entry(word))
-				continue;
-			census->entries++;
-			census->main += (word & SLOT_MAIN) != 0;
-		}
+	census->entries++;
+	census->main += (word & SLOT_MAIN) != 0;
 }
 
 void evict_adopt(struct rcumap *map)
@@ -306,14 +294,7 @@ void evict_adopt(struct rcumap *map)
 
 	if (!evict_is_on(map))
 		return;
-	for (struct table *table = tables_current(&map->tables); table; table = table_next(table))
-		for (uint64_t i = 0; i < table_buckets(table); i++) {
-			/* Of a group that was being left one bucket may be MIGRATED already: then all of its words are
-			 * in the next table. Without memory none of them is. */
-			if (ctl_load(&table->lines[i]) == CTL_FROZEN)
-				(void)migrate_bucket(&map->tables, table, i << (64 - table->bits));
-			count_bucket(map, table, &table->lines[i], &census);
-		}
+	map_each_word(map, count_word, &census);
 	quota_adopt(&map->eviction.entries, census.entries);
 	tally_adopt(&map->eviction.main, census.main);
 }

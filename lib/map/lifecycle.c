@@ -12,6 +12,7 @@
 #include "map/options.h"
 #include "map/reclaimer.h"
 #include "map/verbs.h"
+#include "protocol/migrate.h"
 
 /* ------------------------------------------------------------------ use after destroy */
 
@@ -150,33 +151,46 @@ int rcumap_create(struct rcumap **created, const struct rcumap_options *options)
 
 /* ------------------------------------------------------------------ destruction */
 
-static void each_entry_of(const struct line *line, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx)
+static void each_word_of(const struct line *line, void (*visit)(void *ctx, uint64_t word), void *ctx)
 {
 	for (; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++) {
 			uint64_t word = slot_load(line, i);
 
 			if (slot_has_entry(word))
-				visit(ctx, slot_entry(word));
+				visit(ctx, word);
 		}
 }
 
-void map_each_entry(struct rcumap *map, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx)
+static void each_word_at(struct rcumap *map, struct table *table, uint64_t index,
+			 void (*visit)(void *ctx, uint64_t word), void *ctx)
+{
+	struct line *line = &table->lines[index];
+	uint64_t ctl = ctl_load(line);
+
+	/* Left so by a thread that a fork() has ended. Of a group that was being left one bucket may be MIGRATED already:
+	 * then all of its words are in the next table. Without memory none of them is. */
+	if (ctl == CTL_FROZEN)
+		(void)migrate_bucket(&map->tables, table, index << (64 - table->bits));
+	if (ctl_is_busy(ctl))
+		bucket_help(&map->tables, table, line, ctl);
+	ctl = ctl_load(line);
+	/* A bucket that migrated lives on in the next table; one that is being filled still in the one before. */
+	if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
+		each_word_of(line, visit, ctx);
+}
+
+void map_each_word(struct rcumap *map, void (*visit)(void *ctx, uint64_t word), void *ctx)
 {
 	for (struct table *table = tables_current(&map->tables); table; table = table_next(table))
-		for (uint64_t i = 0; i < table_buckets(table); i++) {
-			uint64_t ctl = ctl_load(&table->lines[i]);
-
-			/* A bucket that migrated lives on in the next table; one that is being filled still in the
-			 * one before. */
-			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
-				each_entry_of(&table->lines[i], visit, ctx);
-		}
+		for (uint64_t i = 0; i < table_buckets(table); i++)
+			each_word_at(map, table, i, visit, ctx);
 }
 
-static void free_entry(void *ctx, struct rcumap_entry *entry)
+static void free_entry(void *ctx, uint64_t word)
 {
 	struct rcumap *map = ctx;
+	struct rcumap_entry *entry = slot_entry(word);
 
 	memory_abandon(&map->memory, entry, entry_size_of(entry));
 }
@@ -186,7 +200,7 @@ void map_free(struct rcumap *map)
 	note_destroyed(map);
 	/* Entries in the slab go with it. */
 	if (memory_has_large(&map->memory))
-		map_each_entry(map, free_entry, map);
+		map_each_word(map, free_entry, map);
 	expiry_fini(map);
 	tables_fini(&map->tables, &map->reclaimer.freer);
 	slab_flush(&map->memory.slab, &map->reclaimer.freer);

@@ -186,8 +186,8 @@ static inline void map_assert_alive(const struct rcumap *map)
  * tests that bring threads of their own. Errors as there, but for -EAGAIN. */
 int map_new(struct rcumap **map, const struct rcumap_options *options);
 
-/* Alone with the map: call `visit` for each entry in it. */
-void map_each_entry(struct rcumap *map, void (*visit)(void *ctx, struct rcumap_entry *entry), void *ctx);
+/* Alone with the map: call `visit` for the slot word of each entry in it. */
+void map_each_word(struct rcumap *map, void (*visit)(void *ctx, uint64_t word), void *ctx);
 
 /* Free a map that nobody else uses, with all its entries; retired ones must have been reclaimed before. */
 void map_free(struct rcumap *map);

@@ -22,9 +22,10 @@ void removed_tell(struct rcumap *map, const struct rcumap_entry *entry, enum rcu
 	fork_turn_enter_again(map, left);
 }
 
-static void tell_remaining(void *ctx, struct rcumap_entry *entry)
+static void tell_remaining(void *ctx, uint64_t word)
 {
 	struct rcumap *map = ctx;
+	const struct rcumap_entry *entry = slot_entry(word);
 	struct read_moment now = { 0 };
 
 	removed_tell(map, entry, read_is_alive_at(map, entry, &now) ? RCUMAP_DESTROYED : RCUMAP_EXPIRED);
@@ -33,5 +34,5 @@ static void tell_remaining(void *ctx, struct rcumap_entry *entry)
 void removed_tell_remaining(struct rcumap *map)
 {
 	if (removed_is_told(map))
-		map_each_entry(map, tell_remaining, map);
+		map_each_word(map, tell_remaining, map);
 }
