@@ -49,6 +49,15 @@ static bool is_small_again(void *ctx)
 	return s.table_slots <= PINNED * 10;
 }
 
+/* It grows as long as it is more than four fifths full. */
+static bool is_large_enough(void *ctx)
+{
+	const struct context *c = ctx;
+	struct rcumap_stats s = fixture_stats(c->map);
+
+	return s.entries * 5 <= s.table_slots * 4;
+}
+
 static struct team *start_readers(struct context *c, unsigned threads)
 {
 	struct team_options options = { .threads = threads,
@@ -93,6 +102,7 @@ static void grows_and_shrinks_under_readers(void)
 			flavor_quiescent(fixture_flavor);
 	}
 	is_int(bad, 0, "%s: every key is there", fixture_name());
+	ok(fixture_eventually(is_large_enough, &c), "%s: the table grows", fixture_name());
 	full = fixture_stats(c.map);
 	ok(full.grown >= 8, "%s: the table grew %llu times", fixture_name(), (unsigned long long)full.grown);
 	is_int(full.growth_failed, 0, "%s: and never failed to", fixture_name());
