@@ -95,7 +95,7 @@ void report_trace(const struct results *r)
 	if (sizes_are_synthetic(t->path))
 		printf("  Recommendation look-ups of web shops: keys and their order are real, the objects' sizes "
 		       "synthetic.\n");
-	printf("  The map has no limit yet, so nothing is evicted: this is the most that any cache can hit.\n");
+	printf("  The map is given no limit here, so nothing is evicted: this is the most that any cache can hit.\n");
 
 	heading(r);
 	row("requests per second", format_rate(t->side[OURS].rate.median), format_rate(t->side[RIVAL].rate.median),
