@@ -41,6 +41,7 @@ struct scene {
 	struct rcumap *made; /* likewise */
 	_Atomic unsigned told;
 	int result;
+	_Atomic bool ready; /* what is written above is there, and GONE has gone */
 	_Atomic bool called;
 };
 

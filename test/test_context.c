@@ -130,7 +130,8 @@ static void in_stalled(void *ctx, const struct rcumap_stall *stall)
 	struct scene *s = ctx;
 
 	(void)stall;
-	if (s->context == IN_STALLED)
+	/* On a busy machine a grace period of the preparations may be late, too. */
+	if (s->context == IN_STALLED && atomic_load(&s->ready))
 		call_row(s, NULL, NULL);
 }
 
@@ -188,6 +189,7 @@ static void enter_context(struct scene *s)
 	case IN_STALLED:
 		rcumap_read_lock(s->map);
 		remove_gone(s);
+		atomic_store(&s->ready, true);
 		stay_until_called(s);
 		rcumap_read_unlock(s->map);
 		break;
