@@ -105,8 +105,8 @@ static void row(const char *name, const struct trace *trace, unsigned part, unsi
 	if (capacity < RCUMAP_MAX_ENTRIES_MIN)
 		return;
 
-	double lru = (double)policy_lru_misses(trace, capacity) / requests;
-	double belady = (double)policy_belady_misses(trace, capacity) / requests;
+	double lru = (double)policy_lru(trace, NULL, capacity).requests / requests;
+	double belady = (double)policy_belady(trace, NULL, capacity).requests / requests;
 	double map = (double)map_misses(trace, capacity, threads) / requests;
 	/* Where LRU hits nothing, as in a loop that does not fit, there is nothing to compare with. */
 	bool judged = lru < 1, holds = map <= POINT_BOUND * lru;

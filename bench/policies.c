@@ -16,6 +16,17 @@ static void *array(uint64_t n, size_t size)
 	return p;
 }
 
+static uint64_t charge_of(const uint32_t *charges, uint32_t key)
+{
+	return charges ? charges[key] : 1;
+}
+
+static void count_miss(struct misses *misses, const struct request *request)
+{
+	misses->requests++;
+	misses->bytes += request->size;
+}
+
 /* ------------------------------------------------------------------------------------ least recently used */
 
 /* A ring through all that is cached, from the most recent on; `keys` is its head. */
@@ -37,32 +48,36 @@ static void ring_insert(struct ring *ring, uint32_t head, uint32_t key)
 	ring->next[head] = key;
 }
 
-uint64_t policy_lru_misses(const struct trace *trace, uint64_t capacity)
+struct misses policy_lru(const struct trace *trace, const uint32_t *charges, uint64_t capacity)
 {
 	const uint32_t head = trace->keys;
 	struct ring ring = { array(head + UINT64_C(1), sizeof *ring.next),
 			     array(head + UINT64_C(1), sizeof *ring.previous) };
 	bool *cached = array(head, sizeof *cached);
-	uint64_t misses = 0, used = 0;
+	struct misses misses = { 0 };
+	uint64_t used = 0;
 
 	ring.next[head] = ring.previous[head] = head;
 	for (uint64_t i = 0; i < trace->count; i++) {
 		uint32_t key = trace->requests[i].key;
+		uint64_t charge = charge_of(charges, key);
 
 		if (cached[key]) {
 			ring_remove(&ring, key);
-		} else {
-			misses++;
-			if (used == capacity) {
-				uint32_t oldest = ring.previous[head];
-
-				ring_remove(&ring, oldest);
-				cached[oldest] = false;
-				used--;
-			}
-			cached[key] = true;
-			used++;
+			ring_insert(&ring, head, key);
+			continue;
 		}
+		count_miss(&misses, &trace->requests[i]);
+		if (charge > capacity)
+			continue;
+		for (used += charge; used > capacity;) {
+			uint32_t oldest = ring.previous[head];
+
+			ring_remove(&ring, oldest);
+			cached[oldest] = false;
+			used -= charge_of(charges, oldest);
+		}
+		cached[key] = true;
 		ring_insert(&ring, head, key);
 	}
 	free(ring.next);
@@ -126,28 +141,31 @@ static uint64_t *following_requests(const struct trace *trace)
 	return following;
 }
 
-uint64_t policy_belady_misses(const struct trace *trace, uint64_t capacity)
+struct misses policy_belady(const struct trace *trace, const uint32_t *charges, uint64_t capacity)
 {
 	uint64_t *following = following_requests(trace), *next = array(trace->keys, sizeof *next);
 	struct heap heap = { array(trace->count, sizeof *heap.items), 0 };
-	uint64_t misses = 0, used = 0;
+	struct misses misses = { 0 };
+	uint64_t used = 0;
 
 	/* next[key]: its next request, if it is cached, or 0. */
 	for (uint64_t i = 0; i < trace->count; i++) {
 		uint32_t key = trace->requests[i].key;
+		uint64_t charge = charge_of(charges, key);
 
 		if (!next[key]) {
-			misses++;
-			if (used == capacity) {
+			count_miss(&misses, &trace->requests[i]);
+			if (charge > capacity)
+				continue;
+			for (used += charge; used > capacity;) {
 				struct item farthest;
 
 				do
 					farthest = heap_pop(&heap);
 				while (next[farthest.key] != farthest.request);
 				next[farthest.key] = 0;
-				used--;
+				used -= charge_of(charges, farthest.key);
 			}
-			used++;
 		}
 		next[key] = following[i];
 		heap_push(&heap, (struct item){ following[i], key });
