@@ -14,6 +14,7 @@
  *     rcumap/options.h   allocator, hash, clock, callbacks, options
  *     rcumap/read.h      read sections, find, entries, hold, get, batches
  *     rcumap/write.h     put, add, replace, compare_and_swap, update, touch, delete
+ *     rcumap/load.h      get_or_load
  *     rcumap/stats.h     statistics
  *
  * What bites first:
@@ -81,6 +82,7 @@
  *     scan                              yes       no        yes       no      no         no      wait-free per bucket
  *     count                             yes       yes       yes       yes     no         no      wait-free
  *     stats                             yes       yes       yes       no      no         no      wait-free (1)
+ *     get_or_load                       no (3)    no (3)    -EDEADLK  no      yes        yes     blocking
  *     reserve barrier destroy           no (3)    no (3)    -EDEADLK  yes     yes        yes     blocking
  *     create                            yes (6)   yes (6)   yes       yes     yes        yes     blocking
  *     before_fork after_fork_*          no        no        no        yes     yes        yes     blocking
@@ -108,6 +110,7 @@
 
 #include "rcumap/types.h"
 
+#include "rcumap/load.h"
 #include "rcumap/options.h"
 #include "rcumap/read.h"
 #include "rcumap/stats.h"

@@ -317,6 +317,35 @@ static inline int call_stats(struct scene *s)
 	return 0;
 }
 
+static inline int load_new(void *ctx, const void *key, size_t key_size, struct rcumap_value *value)
+{
+	(void)ctx;
+	value->data = key;
+	value->size = key_size;
+	return 0;
+}
+
+static inline int call_get_or_load(struct scene *s)
+{
+	const char *const keys[] = { "new", KEPT }; /* a miss, a hit */
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct rcumap_entry *entry = NULL;
+		struct rcumap_loader loader;
+		int result;
+
+		memset(&loader, 0, sizeof loader);
+		loader.size = sizeof loader;
+		loader.load = load_new;
+		result = rcumap_get_or_load(s->map, keys[i], strlen(keys[i]), &loader, &entry);
+		NEED(result ? !entry : entry_is(entry, keys[i]));
+		if (result)
+			return result;
+		rcumap_release(s->map, entry);
+	}
+	return 0;
+}
+
 static inline int call_reserve(struct scene *s)
 {
 	return rcumap_reserve(s->map, 10000);

@@ -77,6 +77,66 @@ static void bad_keys_and_maps(struct rcumap *map)
 	is_int(rcumap_count(map), 0, "%s: nothing was stored", fixture_name());
 }
 
+static int never_called(void *ctx, const void *key, size_t key_size, struct rcumap_value *value)
+{
+	(void)key;
+	(void)key_size;
+	(void)value;
+	++*(unsigned *)ctx;
+	return -EIO;
+}
+
+static void bad_loaders(struct rcumap *map)
+{
+	const struct rcumap_entry *entry = NULL;
+	unsigned called = 0;
+	struct rcumap_loader good, bad;
+	struct {
+		struct rcumap_loader known;
+		uint64_t later;
+	} longer;
+
+	memset(&good, 0, sizeof good);
+	good.size = sizeof good;
+	good.load = never_called;
+	good.ctx = &called;
+	is_int(rcumap_get_or_load(NULL, "key", 3, &good, &entry), -EINVAL, "%s: load, NULL map", fixture_name());
+	is_int(rcumap_get_or_load(map, NULL, 3, &good, &entry), -EINVAL, "%s: load, NULL key", fixture_name());
+	is_int(rcumap_get_or_load(map, "key", 0, &good, &entry), -EINVAL, "%s: load, no key", fixture_name());
+	is_int(rcumap_get_or_load(map, "key", RCUMAP_KEY_SIZE_MAX + 1, &good, &entry), -EINVAL, "%s: load, too long a key",
+	       fixture_name());
+	is_int(rcumap_get_or_load(map, "key", 3, NULL, &entry), -EINVAL, "%s: no loader", fixture_name());
+	is_int(rcumap_get_or_load(map, "key", 3, &good, NULL), -EINVAL, "%s: nowhere to put the entry", fixture_name());
+	bad = good;
+	bad.load = NULL;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -EINVAL, "%s: no function", fixture_name());
+	bad = good;
+	bad.size = sizeof bad - 1;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -EINVAL, "%s: too small a loader", fixture_name());
+	bad.size = 4097;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -E2BIG, "%s: too large a loader", fixture_name());
+	bad = good;
+	bad.timeout_ms = RCUMAP_TTL_MAX + 1;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -ERANGE, "%s: too long a wait", fixture_name());
+	bad = good;
+	bad.absent_ttl_ms = RCUMAP_TTL_NEVER;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -ERANGE, "%s: absent for too long", fixture_name());
+	bad = good;
+	bad.error_ttl_ms = RCUMAP_TTL_MAX + 1;
+	is_int(rcumap_get_or_load(map, "key", 3, &bad, &entry), -ERANGE, "%s: an error for too long", fixture_name());
+	memset(&longer, 0, sizeof longer);
+	longer.known = good;
+	longer.known.size = sizeof longer;
+	longer.later = 1;
+	is_int(rcumap_get_or_load(map, "key", 3, &longer.known, &entry), -E2BIG, "%s: a field that is not known",
+	       fixture_name());
+	ok(called == 0 && !entry && rcumap_count(map) == 0, "%s: nothing is loaded", fixture_name());
+	longer.later = 0;
+	is_int(rcumap_get_or_load(map, "key", 3, &longer.known, &entry), -EIO, "%s: or one that is not used",
+	       fixture_name());
+	is_int(called, 1, "%s: that loads", fixture_name());
+}
+
 /* The four verbs that store, with the key present, so that none fails for want of it. */
 static void each_store_gives(struct rcumap *map, const void *value, size_t value_size, int error, int or_error,
 			     const char *name)
@@ -217,6 +277,7 @@ static void test(void)
 	struct rcumap *map = fixture_map(NULL);
 
 	bad_keys_and_maps(map);
+	bad_loaders(map);
 	bad_values(map);
 	get_without_a_buffer(map);
 	all_sizes(map);

@@ -63,6 +63,7 @@ static const struct row {
 	{ "scan",              call_scan,             yes,   no,   yes,     no,  NOTHING },
 	{ "count",             call_count,            yes,   yes,  yes,     yes, NOTHING },
 	{ "stats",             call_stats,            yes,   yes,  yes,     no,  NOTHING },
+	{ "get_or_load",       call_get_or_load,      no3,   no3,  edeadlk, no,  NOTHING },
 	{ "reserve",           call_reserve,          no3,   no3,  edeadlk, yes, NOTHING },
 	{ "barrier",           call_barrier,          no3,   no3,  edeadlk, yes, NOTHING },
 	{ "destroy",           call_destroy,          no3,   no3,  edeadlk, yes, NOTHING },

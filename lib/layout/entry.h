@@ -5,7 +5,7 @@
  *     0               8           12        14     16
  *     | head          | value_size | key_size| holds | deadline, if any | key bytes ...  | value bytes ... |
  *
- * head   heat << 62 | returned << 61 | version
+ * head   heat << 62 | returned << 61 | apart << 60 | version
  *
  * With a key of 16 and a value of 32 bytes and no deadline it is one 64-byte line.
  *
@@ -47,6 +47,7 @@ _Static_assert(sizeof(struct rcumap_entry) == 16, "no padding");
 
 /* Versions use 60 bits: a version also serves as the number in IDLE and EMPTY words (line.h). */
 #define ENTRY_VERSION_BITS 60
+#define ENTRY_APART (UINT64_C(1) << 60)
 #define ENTRY_RETURNED (UINT64_C(1) << 61)
 #define ENTRY_HEAT_SHIFT 62
 #define ENTRY_HOT 3u
@@ -79,6 +80,18 @@ static inline uint64_t entry_version(const struct rcumap_entry *entry)
 static inline bool entry_is_returned(const struct rcumap_entry *entry)
 {
 	return entry_head(entry) & ENTRY_RETURNED;
+}
+
+/* Before the entry is published, if it is none of the map's contents: what stands for an absent key (placeholder.h), or a
+ * value that was loaded and not stored. It is counted nowhere, and nobody is told of it. */
+static inline void entry_set_apart(struct rcumap_entry *entry)
+{
+	atomic_init(&entry->head, entry_head(entry) | ENTRY_APART);
+}
+
+static inline bool entry_is_apart(const struct rcumap_entry *entry)
+{
+	return entry_head(entry) & ENTRY_APART;
 }
 
 static inline unsigned entry_heat(const struct rcumap_entry *entry)
@@ -196,6 +209,12 @@ static inline uint64_t entry_deadline_seal(struct rcumap_entry *entry)
 }
 
 /* ------------------------------------------------------------------ holding */
+
+/* Before the entry is published: somebody holds it already. */
+static inline void entry_set_held(struct rcumap_entry *entry)
+{
+	atomic_init(&entry->holds, 1);
+}
 
 /* Inside the section in which the entry was found, or while it is held. False: held as often as can be. *first: nobody
  * held it before. Lock-free. */

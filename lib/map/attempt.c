@@ -4,6 +4,7 @@
 #include <ck_pr.h>
 #include <errno.h>
 
+#include "layout/placeholder.h"
 #include "map/evict.h"
 #include "map/expiry.h"
 #include "map/reclaim.h"
@@ -82,8 +83,7 @@ static uint64_t draw(struct attempt *attempt)
 	return atomic_fetch_add_explicit(&attempt->stripe->versions, 1, memory_order_relaxed) + 1;
 }
 
-/* A number that is drawn once in the map's life, or -EOVERFLOW. */
-static int draw_version(struct attempt *attempt, uint64_t *version)
+int attempt_draw_version(struct attempt *attempt, uint64_t *version)
 {
 	/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
 	*version = draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe);
@@ -111,6 +111,8 @@ static int build(struct attempt *attempt, const struct write_content *content, u
 	attempt->entry = p;
 	entry_set_head(p, version, evict_first_heat(attempt->map), attempt->returned);
 	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
+	if (attempt->hold)
+		entry_set_held(attempt->entry);
 	return 0;
 }
 
@@ -203,7 +205,7 @@ void attempt_remind(struct attempt *attempt, uint64_t word)
 
 /* ------------------------------------------------------------------ what is displaced */
 
-void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
+static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
 {
 	struct map_stripe *stripe = attempt->stripe;
 
@@ -216,20 +218,30 @@ void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rc
 	/* Sealed, for a touch that comes too late would count, too. */
 	if (entry_has_deadline(entry) && deadline_is_finite(entry_deadline_seal(entry)))
 		attempt_count_expiring(attempt, -1);
+}
+
+void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
+{
+	if (entry_is_placeholder(entry))
+		count(&attempt->stripe->placeholders_gone, 1);
+	else
+		count_retired(attempt, entry, reason);
 	retire_fill(attempt->cell, entry, reason);
 	attempt->cell = NULL;
 }
 
-/* An entry was stored under an absent key. */
-static void count_inserted(struct attempt *attempt, const struct table *table)
+/* An entry was stored under an absent key, or a placeholder was. */
+static void count_inserted(struct attempt *attempt, const struct table *table, const struct life *life)
 {
-	uint64_t inserted = atomic_fetch_add_explicit(&attempt->stripe->inserted, 1, memory_order_relaxed) + 1;
+	struct map_stripe *stripe = attempt->stripe;
+	_Atomic uint64_t *counter = life->kind == LIFE_PLACEHOLDER ? &stripe->placeholders : &stripe->inserted;
+	uint64_t inserted = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
 
 	/* Summing up all stripes is for one insert in as many as let the table be a tenth too full at most. */
 	unsigned shift = table->bits < 7 ? 0 : table->bits > 17 ? 10 : table->bits - 7;
 
 	if ((inserted & ((UINT64_C(1) << shift) - 1)) == 0 && !table_next(table) &&
-	    load_must_grow(map_count(attempt->map), table->bits))
+	    load_must_grow(map_occupied(attempt->map), table->bits))
 		attempt->wake = true;
 }
 
@@ -260,6 +272,10 @@ static int arm(struct attempt *attempt, const uint64_t *old, const struct life *
 	*remind = false;
 	if (!entry_has_deadline(attempt->entry))
 		return 0;
+	if (life->kind == LIFE_PLACEHOLDER && us == DEADLINE_NEVER) {
+		entry_set_deadline(attempt->entry, deadline_word(DEADLINE_DEAD, 0));
+		return 0;
+	}
 	if (life->kind == LIFE_KEPT) {
 		entry_set_deadline(attempt->entry, *old);
 		return 0;
@@ -274,7 +290,8 @@ static int arm(struct attempt *attempt, const uint64_t *old, const struct life *
 
 	if (error)
 		return error;
-	entry_set_deadline(attempt->entry, deadline_word(us, attempt_draw_arm(attempt)));
+	entry_set_deadline(attempt->entry, deadline_word(life->kind == LIFE_PLACEHOLDER ? DEADLINE_DEAD : us,
+							 attempt_draw_arm(attempt)));
 	*remind = true;
 	return 0;
 }
@@ -285,7 +302,7 @@ static int arm(struct attempt *attempt, const uint64_t *old, const struct life *
  * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
 static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
 {
-	uint64_t entries = map_count(attempt->map);
+	uint64_t entries = map_occupied(attempt->map);
 
 	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->bits))
 		return -EOVERFLOW;
@@ -327,11 +344,21 @@ static int make_room(struct attempt *attempt, struct finding *finding)
 
 /* ------------------------------------------------------------------ publishing */
 
-/* attempt->entry, whose word was `word` if it has one, has just been published. */
-static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word)
+static void count_held(struct attempt *attempt)
 {
-	if (has_deadline && deadline_is_finite(word))
+	attempt->held = attempt->entry;
+	count(&attempt->stripe->held_entries, 1);
+	count(&attempt->stripe->held_bytes, entry_size_of(attempt->entry));
+}
+
+/* attempt->entry, whose word was `word` if it has one, has just been published. */
+static void count_published(struct attempt *attempt, bool has_deadline, bool remind, uint64_t word,
+			    const struct life *life)
+{
+	if (has_deadline && deadline_is_finite(word) && life->kind != LIFE_PLACEHOLDER)
 		attempt_count_expiring(attempt, 1);
+	if (attempt->hold)
+		count_held(attempt);
 	if (remind)
 		attempt_remind(attempt, word);
 	attempt->entry = NULL;
@@ -366,9 +393,9 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 		back_off(attempt);
 		return 1;
 	}
-	count_published(attempt, has_deadline, remind, word);
+	count_published(attempt, has_deadline, remind, word, life);
 	if (expired)
-		count_inserted(attempt, finding->table);
+		count_inserted(attempt, finding->table, life);
 	attempt_retire(attempt, view->entry, expired ? RCUMAP_EXPIRED : RCUMAP_REPLACED);
 	return 0;
 }
@@ -390,26 +417,30 @@ static int insert(struct attempt *attempt, struct finding *finding, const struct
 	}
 	attempt->unit = false;
 	evict_count_in(attempt, marks);
-	count_published(attempt, has_deadline, remind, word);
-	count_inserted(attempt, finding->table);
+	count_published(attempt, has_deadline, remind, word, life);
+	count_inserted(attempt, finding->table, life);
 	return 0;
 }
 
 static int build_new(struct attempt *attempt, const struct finding *finding, const struct write_content *content,
 		     const struct life *life)
 {
-	uint64_t version;
+	uint64_t version = attempt->version;
 
 	if (attempt->entry)
 		return 0;
 	if (finding->found == FOUND_NONE)
 		attempt->returned = evict_has_returned(finding->table, attempt->hash);
 
-	int error = draw_version(attempt, &version);
-	bool has_deadline =
-		life->kind == LIFE_FINITE || (life->kind == LIFE_KEPT && entry_has_deadline(finding->view.entry));
+	int error = version ? 0 : attempt_draw_version(attempt, &version);
+	bool has_deadline = life->kind == LIFE_FINITE || life->kind == LIFE_PLACEHOLDER ||
+			    (life->kind == LIFE_KEPT && entry_has_deadline(finding->view.entry));
 
-	return error ? error : build(attempt, content, version, has_deadline);
+	if (!error)
+		error = build(attempt, content, version, has_deadline);
+	if (!error && life->kind == LIFE_PLACEHOLDER)
+		entry_set_apart(attempt->entry);
+	return error;
 }
 
 int attempt_put(struct attempt *attempt, struct finding *finding, const struct write_content *content,
@@ -465,5 +496,36 @@ int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap
 	}
 	evict_leave(attempt, finding->view.entry_word);
 	attempt_retire(attempt, finding->view.entry, reason);
+	return 0;
+}
+
+int attempt_forget(struct attempt *attempt, struct finding *finding)
+{
+	if (finding->found != FOUND_EXPIRED || !entry_is_placeholder(finding->view.entry))
+		return 0;
+	return finding->view.frozen ? 1 : attempt_remove(attempt, finding, RCUMAP_DELETED);
+}
+
+int attempt_keep_apart(struct attempt *attempt, const struct write_content *content, const struct life *life)
+{
+	uint64_t version;
+	int error = attempt_secure(attempt);
+
+	if (!error && !attempt->entry) {
+		error = attempt_draw_version(attempt, &version);
+		if (!error)
+			error = build(attempt, content, version, life->kind == LIFE_FINITE);
+	}
+	if (error)
+		return error;
+	if (entry_has_deadline(attempt->entry))
+		entry_set_deadline(attempt->entry, deadline_word(life->deadline_us, 0));
+	entry_set_apart(attempt->entry);
+	count_held(attempt);
+	/* It waits for a grace period like what was reachable: a block that was taken from the slab in a section may not
+	 * come back there before it has ended (L3). From then on it is an orphan, and its holders' to give back. */
+	retire_fill(attempt->cell, attempt->entry, RCUMAP_DELETED);
+	attempt->cell = NULL;
+	attempt->entry = NULL;
 	return 0;
 }

@@ -19,6 +19,9 @@ struct attempt {
 	struct rcumap_entry *entry; /* built, not published */
 	retire_cell *cell; /* reserved, not filled */
 	log_cell *hint_cell; /* the same, for a hint */
+	uint64_t version; /* for `entry`, drawn before; 0: attempt_put() draws one */
+	bool hold; /* the entry is held once, from the beginning; */
+	struct rcumap_entry *held; /* here it is, once it is published */
 	bool unit; /* of the limit on entries, taken for `entry` (map/evict.h) */
 	bool returned; /* the key had been evicted a short while before */
 	bool own; /* of the reclaimer's, or of who does its work: it needs no waking and no help */
@@ -48,6 +51,8 @@ struct life {
 		LIFE_FINITE,
 		/* The deadline word, if there is one, of the entry that is displaced. */
 		LIFE_KEPT,
+		/* None: it is a placeholder, which the reclaimer removes at deadline_us, if that is not NEVER. */
+		LIFE_PLACEHOLDER,
 	} kind;
 	uint64_t deadline_us;
 };
@@ -93,6 +98,17 @@ int attempt_copy(struct attempt *attempt, struct finding *finding, const struct 
 
 /* Take what was found, live, out. Likewise. */
 int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap_reason reason);
+
+/* Take out a placeholder, if one was found: whoever removes an absent key takes from a load the right to store. 0, also if
+ * none was; else as attempt_put(). The view may be frozen. */
+int attempt_forget(struct attempt *attempt, struct finding *finding);
+
+/* Build an entry that never gets into the map, held once: with attempt->hold. It goes when it is released. -ENOMEM, -EFAULT,
+ * -EOVERFLOW. */
+int attempt_keep_apart(struct attempt *attempt, const struct write_content *content, const struct life *life);
+
+/* A number that no other entry of the map ever has, or -EOVERFLOW. */
+int attempt_draw_version(struct attempt *attempt, uint64_t *version);
 
 /* Make sure that an expired entry stays so: no touch revives it from now on. False: one has. */
 bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry);

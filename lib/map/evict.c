@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "layout/placeholder.h"
 #include "protocol/route.h"
 
 enum hand { HAND_PROBATION, HAND_MAIN };
@@ -118,6 +119,7 @@ struct step {
 	struct bucket_view *view;
 	enum hand hand;
 	unsigned seen; /* entries so far */
+	bool takes_loads; /* there is nothing else: also what is being loaded */
 };
 
 static int remove_at(struct step *step, struct line *line, unsigned slot, uint64_t word, enum rcumap_reason reason)
@@ -150,9 +152,14 @@ static int examine(struct step *step, struct line *line, unsigned slot)
 
 	struct rcumap_entry *entry = slot_entry(word);
 	unsigned heat = entry_heat(entry);
+	const bool is_place = entry_is_placeholder(entry);
 
-	if (!attempt_is_live(step->attempt, entry))
+	if (is_place ? deadline_has_passed(placeholder_word(entry), step->attempt->now_us) :
+		       !attempt_is_live(step->attempt, entry))
 		return remove_at(step, line, slot, word, RCUMAP_EXPIRED);
+	/* A value that is being loaded is not seen: else its place would be lost wherever a part has nothing else. */
+	if (is_place && !deadline_is_finite(placeholder_word(entry)) && !step->takes_loads)
+		return 0;
 	if (++step->seen < EVICT_STEPS) {
 		if (step->hand == HAND_MAIN && heat) {
 			entry_cool(entry, heat - 1);
@@ -251,8 +258,12 @@ static int evict(struct attempt *attempt)
 		step.hand = step.hand == HAND_MAIN ? HAND_PROBATION : HAND_MAIN;
 		if (take_free(attempt))
 			return 1;
-		if (vain >= (uint64_t)ROUNDS_IN_VAIN << share_bits(tables_current(&map->tables)))
+		if (vain < (uint64_t)ROUNDS_IN_VAIN << share_bits(tables_current(&map->tables)))
+			continue;
+		if (step.takes_loads)
 			return -ENOSPC;
+		step.takes_loads = true;
+		vain = 0;
 	}
 	return result;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a hint reminds of: looking at it, and removing what has expired. */
+#include "layout/placeholder.h"
 #include "map/attempt.h"
 #include "map/evict.h"
 #include "map/write.h"
@@ -22,7 +23,7 @@ static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint
 
 	if (!entry_has_deadline(entry))
 		return NULL;
-	*word = entry_deadline(entry);
+	*word = entry_is_placeholder(entry) ? placeholder_word(entry) : entry_deadline(entry);
 	return hint_is_of(hint, *word) && deadline_is_finite(*word) ? entry : NULL;
 }
 

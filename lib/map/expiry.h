@@ -10,9 +10,9 @@
  * filled a block of the log.
  *
  * Invariants
- * H1 Each entry that can be found and has a finite deadline has a hint with its arm: in a cell of the log that is
- *    reserved or filled, in the hands of whoever is at work, or in the wheel; there for a tick that is not after its
- *    deadline's.
+ * H1 Each entry that can be found and has a finite deadline, and each placeholder that ends by itself
+ *    (layout/placeholder.h), has a hint with its arm: in a cell of the log that is reserved or filled, in the hands of
+ *    whoever is at work, or in the wheel; there for a tick that is not after its deadline's.
  * H2 The wheel holds at most twice as many hints as there are entries with a deadline, and HINTS_SLACK, before it is
  *    compacted. For each block of the log that a writer fills, BLOCKS_LATE waiting, he has two looked at.
  */

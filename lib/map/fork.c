@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "map/expiry.h"
+#include "map/flight.h"
 #include "map/reclaimer.h"
 #include "section/bp.h"
 #include "section/watch.h"
@@ -100,12 +101,14 @@ void rcumap_before_fork(void)
 		pthread_mutex_lock(&map->reclaimer.lock);
 		expiry_lock(map); /* a writer who helps waits for nobody */
 	}
+	flight_before_fork();
 	grace_before_fork(&section_bp);
 }
 
 void rcumap_after_fork_parent(void)
 {
 	grace_after_fork_parent(&section_bp);
+	flight_after_fork_parent();
 	for (struct rcumap *map = registry.maps; map; map = map->next) {
 		expiry_unlock(map);
 		pthread_mutex_unlock(&map->reclaimer.lock);
@@ -121,6 +124,7 @@ void rcumap_after_fork_child(void)
 	urcu_bp_after_fork_child();
 	watch_after_fork_child();
 	grace_after_fork_child(&section_bp);
+	flight_after_fork_child();
 	for (struct rcumap *map = registry.maps; map; map = map->next) {
 		reclaimer_adopt(map);
 		expiry_unlock(map);

@@ -9,6 +9,7 @@
  *     liburcu's    waits for the grace period that is under way; so first, while nobody waits for anything of ours
  *     the registry here; then waits for turns to end. Nobody enters his first section, which needs liburcu's, in a turn
  *     of each map  reclaimer.lock, then expiry_lock(): a writer may be at work under it, who waits for nobody
+ *     map/flight.c's  held for moments, by threads that wait for nobody meanwhile
  *     the grace module's
  *
  * None of ours is held while anybody waits for a reader.

@@ -9,6 +9,7 @@
  *     retire      reclaim/                   writers put in, the reclaimer takes out
  *     expiry      map/expiry.c               writers put hints in, the reclaimer looks at them
  *     stripe      map/attempt.c, hold.c      counters, lines of their own per stripe; stats.c sums them up
+ *     (flights    map/flight.c, loads under way, of all maps; their placeholders are in the tables)
  *     reclaimer   map/reclaimer.c, reclaim.c, resize.c, reserve.c, stall.c   its thread, and what that touches
  *
  * All else is as map_new() has set it. Readers touch `tables` and that; what changes often lies on other lines.
@@ -41,6 +42,7 @@ struct verbs;
 struct map_stripe {
 	_Alignas(128) _Atomic uint64_t versions; /* drawn so far */
 	_Atomic uint64_t inserted, replaced, deleted, expired, evicted;
+	_Atomic uint64_t placeholders, placeholders_gone; /* put into the table, and taken out, so far */
 	_Atomic uint64_t retired_bytes; /* so far */
 	/* These go up and down: one stripe alone may be below zero. */
 	_Atomic uint64_t expiring, held_entries, held_bytes;
@@ -162,8 +164,9 @@ struct rcumap {
 	struct reclaimer reclaimer;
 };
 
-/* Entries in the map; those of them with a deadline. Wait-free. */
+/* Entries in the map; with placeholders, which take slots, too; entries with a deadline. Wait-free. */
 uint64_t map_count(const struct rcumap *map);
+uint64_t map_occupied(const struct rcumap *map);
 uint64_t map_expiring(const struct rcumap *map);
 /* Is any entry held? Exact while nobody holds or releases. */
 bool map_holds(const struct rcumap *map);

@@ -23,18 +23,18 @@ static bool is_zero(const unsigned char *bytes, size_t size)
 	return true;
 }
 
-/* Set *known to what the caller's struct says, as far as it goes. */
-static int read_options(const struct rcumap_options *options, struct rcumap_options *known)
+int options_read(const void *given, size_t least, void *known, size_t known_size)
 {
-	if (options->size < OPTIONS_SIZE_MIN)
+	const size_t size = *(const size_t *)given;
+
+	if (size < least)
 		return -EINVAL;
 	/* Not a size, but garbage: nothing behind the struct is looked at. */
-	if (options->size > OPTIONS_SIZE_MAX)
+	if (size > OPTIONS_SIZE_MAX)
 		return -E2BIG;
-	if (options->size > sizeof *options &&
-	    !is_zero((const unsigned char *)options + sizeof *options, options->size - sizeof *options))
+	if (size > known_size && !is_zero((const unsigned char *)given + known_size, size - known_size))
 		return -E2BIG;
-	memcpy(known, options, options->size < sizeof *known ? options->size : sizeof *known);
+	memcpy(known, given, size < known_size ? size : known_size);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ uint64_t options_cut(uint64_t capacity, uint64_t max_entries)
 int options_check(const struct rcumap_options *options, struct map_settings *settings)
 {
 	struct rcumap_options known = { 0 };
-	int error = options ? read_options(options, &known) : 0;
+	int error = options ? options_read(options, OPTIONS_SIZE_MIN, &known, sizeof known) : 0;
 
 	if (error)
 		return error;

@@ -31,4 +31,8 @@ uint64_t options_cut(uint64_t capacity, uint64_t max_entries);
 /* 0, -EINVAL, -E2BIG. */
 int options_check(const struct rcumap_options *options, struct map_settings *settings);
 
+/* Of a struct of the user's that begins with its size, as he was compiled: set what is `known`, and zero before, as far as it
+ * goes. 0, -EINVAL (it is shorter than `least`), -E2BIG (its tail, unknown here, is not zero; or it is no size). */
+int options_read(const void *given, size_t least, void *known, size_t known_size);
+
 #endif

@@ -96,9 +96,14 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 	struct giver *giver = ctx;
 	size_t size = entry_size_of(unlinked);
 
-	removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
+	const bool apart = entry_is_apart(unlinked);
+
+	if (!apart)
+		removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
 	if (entry_orphan(unlinked))
 		memory_free(&giver->map->memory, giver->freer, unlinked, size);
+	if (apart)
+		return;
 	giver->given++;
 	giver->bytes += size;
 }
@@ -260,6 +265,8 @@ static void count_pending(void *ctx, void *unlinked, unsigned reason)
 	struct pending *pending = ctx;
 
 	(void)reason;
+	if (entry_is_apart(unlinked))
+		return;
 	pending->entries++;
 	pending->bytes += entry_size_of(unlinked);
 }

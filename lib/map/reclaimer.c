@@ -198,9 +198,14 @@ void reclaimer_stop(struct rcumap *map)
 	grace_detach(&reclaimer->grace);
 }
 
+bool reclaimer_caller_may_wait(const struct rcumap *map)
+{
+	return !map->section->inside() && served != map;
+}
+
 int reclaimer_leave_section(const struct rcumap *map, bool *paused)
 {
-	if (map->section->inside() || served == map)
+	if (!reclaimer_caller_may_wait(map))
 		return -EDEADLK;
 	*paused = map->section->pause();
 	return 0;

@@ -25,6 +25,9 @@ void reclaimer_stop(struct rcumap *map);
 /* In a child of fork(), with all locks held: bring into order what the parent's threads left, but start none. */
 void reclaimer_adopt(struct rcumap *map);
 
+/* False: the caller is inside a section, or in a callback of the map, and would wait for himself. */
+bool reclaimer_caller_may_wait(const struct rcumap *map);
+
 /* Before waiting for the reclaimer. 0: *paused goes to the section's resume(); -EDEADLK: the caller would wait for
  * himself, in a section or in a callback. */
 int reclaimer_leave_section(const struct rcumap *map, bool *paused);

@@ -14,9 +14,11 @@ static int try_remove(struct attempt *attempt, const struct write_remove *remove
 
 	if (result)
 		return result;
-	/* What has expired is the reclaimer's. */
-	if (finding.found != FOUND_LIVE)
-		return -ENOENT;
+	/* What has expired is the reclaimer's; a load that is under way shall not store. */
+	if (finding.found != FOUND_LIVE) {
+		result = attempt_forget(attempt, &finding);
+		return result ? result : -ENOENT;
+	}
 	if (remove->condition == WRITE_IF_VERSION && entry_version(finding.view.entry) != remove->expected)
 		return -ESTALE;
 	return finding.view.frozen ? 1 : attempt_remove(attempt, &finding, remove->reason);

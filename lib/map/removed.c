@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "map/removed.h"
 
+#include "layout/placeholder.h"
 #include "map/fork.h"
 #include "map/read.h"
 
@@ -28,6 +29,8 @@ static void tell_remaining(void *ctx, uint64_t word)
 	const struct rcumap_entry *entry = slot_entry(word);
 	struct read_moment now = { 0 };
 
+	if (entry_is_placeholder(entry))
+		return;
 	removed_tell(map, entry, read_is_alive_at(map, entry, &now) ? RCUMAP_DESTROYED : RCUMAP_EXPIRED);
 }
 

@@ -66,7 +66,7 @@ static unsigned smallest_bits(const struct reclaimer *reclaimer)
 static unsigned decide_bits(struct rcumap *map, unsigned bits)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
-	uint64_t entries = map_count(map);
+	uint64_t entries = map_occupied(map);
 	unsigned decided = bits;
 
 	pthread_mutex_lock(&reclaimer->lock);

@@ -9,7 +9,7 @@
 
 /* The sums of the stripes. */
 struct totals {
-	uint64_t inserted, replaced, deleted, expired, evicted, retired_bytes, expiring, held_entries, held_bytes;
+	uint64_t inserted, replaced, deleted, expired, evicted, placeholders, retired_bytes, expiring, held_entries, held_bytes;
 };
 
 static struct totals add_up(const struct rcumap *map)
@@ -25,6 +25,8 @@ static struct totals add_up(const struct rcumap *map)
 		totals.deleted += atomic_load_explicit(&stripe->deleted, memory_order_relaxed);
 		totals.evicted += atomic_load_explicit(&stripe->evicted, memory_order_relaxed);
 		totals.expired += atomic_load_explicit(&stripe->expired, memory_order_relaxed);
+		totals.placeholders -= atomic_load_explicit(&stripe->placeholders_gone, memory_order_relaxed);
+		totals.placeholders += atomic_load_explicit(&stripe->placeholders, memory_order_relaxed);
 		totals.retired_bytes += atomic_load_explicit(&stripe->retired_bytes, memory_order_relaxed);
 		totals.expiring += atomic_load_explicit(&stripe->expiring, memory_order_relaxed);
 		totals.held_entries += atomic_load_explicit(&stripe->held_entries, memory_order_relaxed);
@@ -56,6 +58,13 @@ uint64_t map_count(const struct rcumap *map)
 	struct totals totals = add_up(map);
 
 	return entries_of(map, &totals);
+}
+
+uint64_t map_occupied(const struct rcumap *map)
+{
+	struct totals totals = add_up(map);
+
+	return entries_of(map, &totals) + not_negative(totals.placeholders);
 }
 
 uint64_t map_expiring(const struct rcumap *map)

@@ -27,7 +27,8 @@ static int judge(const struct write_store *store, const struct finding *finding)
 static int store_nothing(struct attempt *attempt, struct finding *finding, struct write_store *store)
 {
 	store->version = 0;
-	return finding->found == FOUND_LIVE ? attempt_remove(attempt, finding, RCUMAP_EXPIRED) : 0;
+	return finding->found == FOUND_LIVE ? attempt_remove(attempt, finding, RCUMAP_EXPIRED) :
+					      attempt_forget(attempt, finding);
 }
 
 /* 1: look again. */

@@ -75,7 +75,7 @@ static int carry_out(struct attempt *attempt, struct finding *finding, struct de
 	}
 	if (decision->verdict == RCUMAP_REMOVE) {
 		update->version = 0;
-		return present ? attempt_remove(attempt, finding, decision->reason) : 0;
+		return present ? attempt_remove(attempt, finding, decision->reason) : attempt_forget(attempt, finding);
 	}
 
 	const struct write_content content = { update->key, update->key_size, value->data, value->size };
