@@ -17,6 +17,9 @@
 #define RCUMAP_CAPACITY_MAX (UINT64_C(1) << 40)
 /** Smallest limit on entries that rcumap_options.max_entries accepts. */
 #define RCUMAP_MAX_ENTRIES_MIN 16u
+/** Smallest limit on bytes that rcumap_options.max_bytes accepts: a mebibyte; the largest. */
+#define RCUMAP_MAX_BYTES_MIN (UINT64_C(1) << 20)
+#define RCUMAP_MAX_BYTES_MAX (UINT64_C(1) << 60)
 
 /** A life without end: never expires. */
 #define RCUMAP_TTL_NEVER UINT64_MAX
@@ -24,6 +27,8 @@
 #define RCUMAP_TTL_DEFAULT (UINT64_MAX - 1)
 /** In rcumap_value.ttl_ms alone: no change of the deadline. */
 #define RCUMAP_TTL_KEEP (UINT64_MAX - 2)
+/** In rcumap_options.wait_ms alone: never wait. */
+#define RCUMAP_WAIT_NONE UINT64_MAX
 /** Largest life, in milliseconds: two hundred years. */
 #define RCUMAP_TTL_MAX (UINT64_C(200) * 366 * 86400 * 1000)
 
