@@ -11,7 +11,7 @@ const char *verb_name(enum verb verb)
 {
 	/* clang-format off */
 	static const char *const names[VERBS] = {
-		"put", "add", "replace", "cas", "update", "update_remove", "delete", "delete_if", "find", "ttl", "touch",
+		"put", "add", "replace", "cas", "update", "load", "load_error", "update_remove", "delete", "delete_if", "find", "ttl", "touch",
 		"clear", "grow", "shrink", "begin_grow", "begin_shrink", "reclaim", "expire", "tick",
 		"any", "any_life", "resize",
 	};
@@ -32,7 +32,7 @@ bool verb_stores(enum verb verb)
 
 bool verb_has_life(enum verb verb)
 {
-	return verb_stores(verb) || verb == VERB_TOUCH;
+	return verb_stores(verb) || verb == VERB_TOUCH || verb == VERB_LOAD || verb == VERB_LOAD_ERROR;
 }
 
 bool event_overlaps(const struct event *a, const struct event *b)
@@ -42,6 +42,8 @@ bool event_overlaps(const struct event *a, const struct event *b)
 
 bool event_inserts(const struct event *event)
 {
+	if (event->verb == VERB_LOAD || event->verb == VERB_LOAD_ERROR)
+		return true; /* its placeholder */
 	return (event->verb == VERB_PUT || event->verb == VERB_ADD || event->verb == VERB_UPDATE) && event->life != 0;
 }
 
@@ -56,7 +58,7 @@ static void print_outcome(const struct event *event)
 		snprintf(outcome, sizeof outcome, "endless");
 	else if (event->verb == VERB_TTL)
 		snprintf(outcome, sizeof outcome, "%u left", event->left);
-	else if (event->verb == VERB_FIND)
+	else if (event->verb == VERB_FIND || event->verb == VERB_LOAD || event->verb == VERB_LOAD_ERROR)
 		snprintf(outcome, sizeof outcome, "found %u", event->found);
 	else
 		snprintf(outcome, sizeof outcome, "0");
@@ -75,7 +77,7 @@ static void print_event(const struct event *event)
 		snprintf(call, sizeof call, "%s %c", verb_name(event->verb), 'a' + (int)event->key);
 	else
 		snprintf(call, sizeof call, "%s", verb_name(event->verb));
-	if (verb_stores(event->verb))
+	if (verb_stores(event->verb) || event->verb == VERB_LOAD)
 		snprintf(call + strlen(call), sizeof call - strlen(call), " value %u", event->value);
 	if (event->verb == VERB_COMPARE_AND_SWAP || event->verb == VERB_DELETE_IF)
 		snprintf(call + strlen(call), sizeof call - strlen(call), " if %u", event->expected);
@@ -93,6 +95,8 @@ static void print_event(const struct event *event)
 		printf("did not return");
 	else
 		print_outcome(event);
+	if (event->load_begin != 0)
+		printf(", loaded [%lu, %ld]", (unsigned long)event->load_begin, (long)event->load_end);
 	printf("\n");
 }
 

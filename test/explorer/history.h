@@ -20,7 +20,9 @@ enum verb {
 	VERB_REPLACE,
 	VERB_COMPARE_AND_SWAP,
 	VERB_UPDATE,
-	/* These have a key, too. */
+	/* These have a key, too. The loader of the first stores its value, if it runs; that of the second fails. */
+	VERB_LOAD,
+	VERB_LOAD_ERROR,
 	VERB_UPDATE_REMOVE,
 	VERB_DELETE,
 	VERB_DELETE_IF,
@@ -54,14 +56,15 @@ struct event {
 	enum verb verb;
 	unsigned thread;
 	unsigned key;
-	unsigned value;	   /* stored by a put, add, replace, compare_and_swap, update */
+	unsigned value;	   /* stored by a put, add, replace, compare_and_swap, update; loaded by a load */
 	unsigned life;	   /* given to what is stored or touched; ENDLESS with an update: as it was */
 	unsigned expected; /* the value whose version a compare_and_swap or delete_if expects */
 	/* The outcome. */
 	int rc;
-	unsigned found;	  /* by find: the value, 0 if absent; by the function of an update, when it was called last */
+	unsigned found;	  /* by find: the value, 0 if absent; by a load; by the function of an update, when it was called last */
 	unsigned left;	  /* the life that ttl found */
 	uint64_t version; /* of the entry stored or found */
+	uint64_t load_begin, load_end; /* its loader ran then; 0: it did not. end: NEVER while it runs */
 	uint64_t begin, end;	       /* end: NEVER while the call has not returned */
 	unsigned hour_begin, hour_end; /* hour_end: by now, while it has not returned */
 };

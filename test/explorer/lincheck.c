@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lincheck.h"
 
+#include "load.h"
 #include "report.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 /* The events of one key, and the search among them. */
 struct search {
 	const struct event *event[EVENTS_MAX];
+	const struct history *history;
 	bool evicts[EVENTS_MAX]; /* not the call itself, but that it may have evicted the key */
 	unsigned count;
 	unsigned number; /* of this search, from 1 on */
@@ -24,7 +26,7 @@ struct search {
 /* Does it put an entry in the place of another, so that a clear may miss both? A touch does, if it copies the entry. */
 static bool renews(enum verb verb)
 {
-	return verb_stores(verb) || verb == VERB_TOUCH;
+	return verb_stores(verb) || verb == VERB_TOUCH || verb == VERB_LOAD;
 }
 
 static bool renewed_during(const struct search *search, const struct event *clear)
@@ -47,6 +49,7 @@ static void add_event(struct search *search, const struct event *event, bool evi
 static void collect_events(struct search *search, const struct history *history, unsigned key)
 {
 	search->count = 0;
+	search->history = history;
 	for (unsigned i = 0; i < history->count; i++) {
 		const struct event *event = &history->event[i];
 		bool of_key = verb_has_key(event->verb) && event->key == key;
@@ -148,6 +151,14 @@ static bool left(const struct event *event, struct lincheck_state *state)
 	return state->soonest <= state->latest;
 }
 
+/* What was there; or, if it was absent, what the call has loaded itself, or is about to. */
+static bool load(const struct event *event, struct lincheck_state *state)
+{
+	if (event->found != UNSEEN && (event->verb == VERB_LOAD_ERROR || event->found != event->value))
+		return present_with(event, state, event->found);
+	return absent(event, state) && (event->verb == VERB_LOAD_ERROR || event->life == 0 || store(event, state));
+}
+
 static bool succeed(const struct event *event, struct lincheck_state *state)
 {
 	switch (event->verb) {
@@ -162,6 +173,9 @@ static bool succeed(const struct event *event, struct lincheck_state *state)
 	case VERB_UPDATE:
 	case VERB_UPDATE_REMOVE:
 		return update(event, state);
+	case VERB_LOAD:
+	case VERB_LOAD_ERROR:
+		return load(event, state);
 	case VERB_DELETE:
 		return present(event, state) && (*state = gone, true);
 	case VERB_DELETE_IF:
@@ -183,6 +197,9 @@ static bool fail(const struct event *event, struct lincheck_state *state)
 	switch (event->rc) {
 	case -ENOMEM:
 		return true;
+	case -EIO:
+	case -ETIMEDOUT:
+		return (event->verb == VERB_LOAD || event->verb == VERB_LOAD_ERROR) && absent(event, state);
 	case -ENOSPC:
 		return event_inserts(event) && absent(event, state);
 	case -EEXIST:
@@ -238,6 +255,22 @@ static bool known_dead_end(struct search *search, uint64_t done, const struct li
 
 static bool possible(struct search *search, uint64_t done, const struct lincheck_state *state);
 
+/* Can the call have got a value that was loaded, by itself or another, and never stored, for the load was overtaken; or that
+ * was found no more, for its life was over? */
+static bool got_aside(const struct search *search, const struct event *event)
+{
+	if ((event->verb != VERB_LOAD && event->verb != VERB_LOAD_ERROR) || event->end == NEVER || event->rc != 0)
+		return false;
+	for (unsigned i = 0; i < search->count; i++) {
+		const struct event *load = search->event[i];
+
+		if (load->verb == VERB_LOAD && load->value == event->found && event_overlaps(load, event) &&
+		    (load->life != ENDLESS || load_may_be_overtaken(search->history, load)))
+			return true;
+	}
+	return false;
+}
+
 /* Can event i come first, and the others in some order? A put for 0 hours may find nothing to put an end to. */
 static bool possible_after(struct search *search, uint64_t done, const struct lincheck_state *state, unsigned i)
 {
@@ -253,6 +286,8 @@ static bool possible_after(struct search *search, uint64_t done, const struct li
 	if (lincheck_apply(event, &after) && possible(search, done, &after))
 		return true;
 	after = *state;
+	if (got_aside(search, event))
+		return absent(event, &after) && possible(search, done, &after);
 	if (event->verb == VERB_PUT && event->life == 0)
 		return absent(event, &after) && possible(search, done, &after);
 	return event->verb == VERB_CLEAR && (event->rc == -ENOMEM || renewed_during(search, event)) &&

@@ -5,6 +5,7 @@
 #include "draw.h"
 #include "hour.h"
 #include "lincheck.h"
+#include "load.h"
 #include "report.h"
 #include "strategy.h"
 
@@ -114,7 +115,7 @@ static void note_outcome(const struct event *event)
 {
 	if (event->rc == 0 && verb_stores(event->verb) && event->life != 0)
 		note_version(event->value, event->version);
-	if (event->verb == VERB_FIND && event->found != 0) {
+	if ((event->verb == VERB_FIND && event->found != 0) || (event->rc == 0 && load_is(event->verb))) {
 		if (event->found > value_count)
 			report_failure("value %u was found, which nobody stored", event->found);
 		note_version(event->found, event->version);
@@ -165,7 +166,7 @@ static struct event *perform(const struct event *call, unsigned thread)
 
 	*event = *call;
 	event->thread = thread;
-	if (verb_stores(call->verb))
+	if (verb_stores(call->verb) || call->verb == VERB_LOAD)
 		event->value = ++value_count;
 	event->begin = schedule_time();
 	event->end = NEVER;
@@ -194,7 +195,7 @@ static void thread_body(unsigned thread)
 
 		if (event->rc == 0 && verb_stores(event->verb) && event->life != 0)
 			last_seen[thread][event->key] = event->value;
-		else if (event->verb == VERB_FIND && event->found != 0)
+		else if ((event->verb == VERB_FIND && event->found != 0) || (event->rc == 0 && load_is(event->verb)))
 			last_seen[thread][event->key] = event->found;
 	}
 }
@@ -212,7 +213,7 @@ static void do_before(void)
 	for (unsigned i = 0; i < before_count; i++) {
 		struct event *event = perform(&before[i], 0);
 
-		if (event->rc != 0)
+		if (event->rc != 0 && event->verb != VERB_LOAD_ERROR)
 			report_failure("%s failed before the threads began", verb_name(event->verb));
 		for (unsigned k = 0; k < KEYS_MAX; k++)
 			if ((event->verb == VERB_CLEAR || event->key == k) && !lincheck_apply(event, &initial[k]))
@@ -273,6 +274,7 @@ static void check_linearizable(void)
 	for (unsigned i = 0; i < history.count; i++)
 		if (history.event[i].rc == -ENOSPC)
 			check_no_space(&history.event[i]);
+	load_check(&history);
 	if (!lincheck(&history, initial, &key))
 		report_failure("the calls on key %c are not linearizable", 'a' + (int)key);
 }

@@ -6,6 +6,9 @@
  *     touch KEY [LIFE]                                  hours, without end if left out
  *     update KEY [LIFE]                                 the function stores a value, and sees which one it replaces; the
  *     update_remove KEY                                 deadline is kept if the life is left out
+ *     load KEY [LIFE]                                   finds a value, or loads and stores the thread's own
+ *     load_error KEY [LIFE]                             the same, but the loader fails, which is remembered for a while; not
+ *                                                       at all if left out
  *     delete delete_if find ttl KEY
  *     clear grow shrink                                 the last two as the reclaimer does, start to end
  *     begin_grow begin_shrink                           only starts: the others migrate what they need

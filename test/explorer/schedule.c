@@ -7,16 +7,18 @@
 #include <stddef.h>
 #include <string.h>
 
-enum state { RUNNABLE, WAITING, PARKED, FINISHED };
+enum state { RUNNABLE, WAITING, LOCKED_OUT, PARKED, FINISHED };
 
 static struct thread {
 	struct coroutine co;
 	enum state state;
 	unsigned atomics;
 	bool plain; /* has loaded plainly since its last point */
+	unsigned locks; /* it holds */
 	unsigned depth; /* of sections */
 	uint64_t section; /* sections so far */
-	struct schedule_grace grace; /* what it waits for */
+	struct schedule_grace grace; /* what it waits for; */
+	const int *lock; /* likewise */
 } threads[SCHEDULE_THREADS_MAX];
 
 static struct coroutine outside;
@@ -38,7 +40,8 @@ static unsigned quiet_count;
 static void wake_waiting(void)
 {
 	for (unsigned i = 0; i < thread_count; i++)
-		if (threads[i].state == WAITING && schedule_grace_ended(&threads[i].grace))
+		if ((threads[i].state == WAITING && schedule_grace_ended(&threads[i].grace)) ||
+		    (threads[i].state == LOCKED_OUT && !*threads[i].lock))
 			threads[i].state = RUNNABLE;
 }
 
@@ -116,6 +119,8 @@ static enum schedule_end run_all(void)
 			end = SCHEDULE_PARKED;
 		else if (threads[i].state == WAITING && park_thread == SCHEDULE_NOBODY)
 			report_failure("thread %u waits for a grace period that cannot end", i);
+		else if (threads[i].state == LOCKED_OUT)
+			report_failure("thread %u waits for a lock that nobody gives back", i);
 	}
 	return end;
 }
@@ -133,6 +138,7 @@ enum schedule_end schedule_run(unsigned count, void (*run)(unsigned thread), con
 		threads[i].state = RUNNABLE;
 		threads[i].atomics = 0;
 		threads[i].plain = true;
+		threads[i].locks = 0;
 		threads[i].depth = 0;
 		threads[i].section = 0;
 		coroutine_set(&threads[i].co, thread_main, &threads[i]);
@@ -178,7 +184,7 @@ static void point(bool plain, bool yield)
 		watch();
 		schedule_unmask();
 	}
-	if (self == park_thread && ++thread->atomics == park_nth) {
+	if (self == park_thread && thread->locks == 0 && ++thread->atomics == park_nth) {
 		report_step("thread %d is parked", self);
 		thread->state = PARKED;
 	}
@@ -202,6 +208,28 @@ void schedule_yield(void)
 	if (self != SCHEDULE_NOBODY && masked != 0)
 		report_failure("waits for a thread that cannot run now");
 	point(false, true);
+}
+
+void schedule_lock_taken(void)
+{
+	if (self != SCHEDULE_NOBODY)
+		threads[self].locks++;
+}
+
+void schedule_lock_given_back(void)
+{
+	if (self != SCHEDULE_NOBODY)
+		threads[self].locks--;
+	wake_waiting();
+}
+
+void schedule_lock_wait(const int *lock)
+{
+	if (self == SCHEDULE_NOBODY || masked != 0)
+		report_failure("waits for a lock of a thread that cannot run now");
+	threads[self].lock = lock;
+	threads[self].state = LOCKED_OUT;
+	hand_over(false);
 }
 
 void schedule_quiet(const volatile void *p, size_t size)

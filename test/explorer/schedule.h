@@ -61,6 +61,12 @@ void schedule_point_plain(void);
 /* The thread cannot go on before others have: they get their turn, if there are any. */
 void schedule_yield(void);
 
+/* Between these the thread is not parked, for it holds a lock; they nest. */
+void schedule_lock_taken(void);
+void schedule_lock_given_back(void);
+/* Until it is 0. */
+void schedule_lock_wait(const int *lock);
+
 /* Atomics in [p, p + size) are no points: counters that nobody decides by. Up to SCHEDULE_QUIET_MAX ranges. */
 #define SCHEDULE_QUIET_MAX 10u
 void schedule_quiet(const volatile void *p, size_t size);

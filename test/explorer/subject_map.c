@@ -9,6 +9,7 @@
 
 #include "ground/stripe.h"
 #include "layout/hash.h"
+#include "layout/placeholder.h"
 #include "map/evict.h"
 #include "map/expiry.h"
 #include "map/map.h"
@@ -17,8 +18,9 @@
 #include "protocol/bucket.h"
 
 #include "arena.h"
-#include "draw.h"
 #include "hour.h"
+#include "load.h"
+#include "places.h"
 #include "report.h"
 #include "subject.h"
 #include "schedule.h"
@@ -32,7 +34,6 @@ extern char __data_start, _end;
 static struct rcumap *map;
 static struct schedule_grace batch_grace; /* of the batch under way, if there is one */
 static bool batch_taken;
-static uint64_t key_hash[KEYS_MAX];
 
 /* In lib/map/expiry.c, debug builds. */
 #define HINTS_SLACK 16u
@@ -89,47 +90,6 @@ static const struct section_ops scheduled_section = {
 	.synchronize = schedule_grace_wait,
 };
 
-/* ---- keys and where they lie */
-
-static uint64_t hash_of(void *ctx, const void *key, size_t key_size)
-{
-	(void)ctx;
-	(void)key_size;
-	return key_hash[*(const unsigned char *)key - 'a'];
-}
-
-/* A number that the map's mixing turns into a hash with these three top bits. */
-static uint64_t with_top_bits(struct draw *draw, unsigned bits)
-{
-	uint64_t h;
-
-	do
-		h = draw_u64(draw);
-	while (hash_mix(h) >> 61 != bits);
-	return h;
-}
-
-/* Mostly in one bucket of the smallest table, which growing divides; sometimes two keys have the same hash. */
-static void place_keys(uint64_t seed, bool same_hash)
-{
-	struct draw draw;
-	unsigned top;
-
-	draw_init(&draw, seed);
-	top = (unsigned)draw_below(&draw, 8);
-	for (unsigned k = 0; k < KEYS_MAX; k++) {
-		unsigned bits = (unsigned)draw_below(&draw, 4) == 0 ? top : (top & 4) | (unsigned)draw_below(&draw, 4);
-
-		if (draw_below(&draw, 8) == 0)
-			bits = (unsigned)draw_below(&draw, 8);
-		key_hash[k] = with_top_bits(&draw, bits);
-		if (k > 0 && draw_below(&draw, 8) == 0)
-			key_hash[k] = key_hash[draw_below(&draw, k)];
-	}
-	if (same_hash)
-		key_hash[1] = key_hash[0];
-}
-
 /* ---- the whole map */
 
 /* The bucket in which a find looks for key k. */
@@ -151,14 +111,29 @@ struct count {
 	unsigned main;	   /* of these, in the main part */
 	unsigned expiring; /* of these, with a deadline */
 	unsigned expired;  /* with one that has passed */
+	/* Not of these: what stands for keys that are absent; for a time alone; for one that has passed. */
+	unsigned placeholders, remembered, forgotten;
 };
+
+static void count_placeholder(struct count *count, const struct rcumap_entry *entry)
+{
+	const struct placeholder placeholder = placeholder_of(entry);
+
+	count->placeholders++;
+	count->remembered += !placeholder_is_load(&placeholder);
+	count->forgotten += placeholder.until_us <= hour_now() * HOUR_US;
+}
 
 static void count_entry(struct count *count, uint64_t slot)
 {
 	const struct rcumap_entry *entry = slot_entry(slot);
 
-	count->entries++;
 	count->main += (slot & SLOT_MAIN) != 0;
+	if (entry_is_placeholder(entry)) {
+		count_placeholder(count, entry);
+		return;
+	}
+	count->entries++;
 	if (!entry_has_deadline(entry))
 		return;
 
@@ -218,7 +193,8 @@ static uint64_t free_units(void)
 /* Q1, V1. Whatever is under way: who has a unit for an entry, or of one, has it in his hands. */
 static void watch_limit(void)
 {
-	const unsigned entries = count_all().entries;
+	const struct count all = count_all();
+	const unsigned entries = all.entries + all.placeholders;
 	const uint64_t units = free_units();
 
 	if (entries > limit())
@@ -241,9 +217,9 @@ static int64_t counted_main(void)
 static void check_limit(const struct count *all)
 {
 	watch_limit();
-	if (free_units() + all->entries != limit())
-		report_failure("%lu units are free and %u entries are there: of %u units some are lost",
-			       (unsigned long)free_units(), all->entries, limit());
+	if (free_units() + all->entries + all->placeholders != limit())
+		report_failure("%lu units are free, %u entries and %u placeholders are there: of %u units some are lost",
+			       (unsigned long)free_units(), all->entries, all->placeholders, limit());
 	if (counted_main() != all->main)
 		report_failure("%ld entries are counted in the main part, but %u are there", (long)counted_main(),
 			       all->main);
@@ -285,13 +261,13 @@ static void create(unsigned variant, uint64_t seed)
 	const unsigned entries_max = variant / MAP_LIMIT(1), bits = variant % MAP_SAME_HASH;
 	struct rcumap_options options = {
 		.size = sizeof options,
-		.hash = hash_of,
+		.hash = places_hash,
 		.allocator = { .alloc = arena_alloc, .free = arena_free },
 		.clock = clock_ns,
 		.max_entries = entries_max != 0 ? RCUMAP_MAX_ENTRIES_MIN : 0,
 	};
 
-	place_keys(seed, variant & MAP_SAME_HASH);
+	places_draw(seed, variant & MAP_SAME_HASH);
 	while (table_bits_for(options.capacity) < bits)
 		options.capacity++;
 	if (map_new(&map, &options) != 0)
@@ -337,6 +313,7 @@ static void destroy(void)
 	while (batch_taken && ++turns < 8);
 	if (batch_taken)
 		report_failure("a retire cell was reserved, but neither filled nor cancelled");
+	reclaim_drain(map); /* what was held when its grace period had passed */
 	rcumap_stats(map, &stats, sizeof stats);
 	displaced = stats.replaced + stats.deleted + stats.expired + stats.evicted;
 	if (stats.retired_pending != 0)
@@ -451,6 +428,10 @@ static void apply_to_key(struct event *event, uint64_t expected)
 	const uint64_t ttl_ms = life_ms(event->life);
 	uint64_t version = 0;
 
+	if (load_is(event->verb)) {
+		load_apply(map, event, ttl_ms);
+		return;
+	}
 	content_of_key(&key, event->key);
 	content_of_value(&value, event->key, event->value);
 	if (event->verb == VERB_FIND) {
@@ -531,7 +512,7 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 		struct count count = { 0 };
 
 		count_entries(&count, home_of(k), k);
-		if (count.entries - count.expired != (value[k] != 0) || count.entries > 1)
+		if (count.entries - count.expired != (value[k] != 0) || count.entries + count.placeholders > 1)
 			report_failure("key %c is %s, but has %u entries in its bucket, of which %u have expired",
 				       'a' + (int)k, value[k] != 0 ? "found" : "absent", count.entries, count.expired);
 		present += value[k] != 0;
@@ -547,6 +528,9 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 	if (rcumap_count(map) != all.entries)
 		report_failure("count says %lu, but %u entries are there", (unsigned long)rcumap_count(map),
 			       all.entries);
+	if (map_occupied(map) != all.entries + all.placeholders)
+		report_failure("%lu slots are said to be taken, but %u entries and %u placeholders are there",
+			       (unsigned long)map_occupied(map), all.entries, all.placeholders);
 	if (map_expiring(map) != all.expiring)
 		report_failure("%lu entries are said to have a deadline, but %u do", (unsigned long)map_expiring(map),
 			       all.expiring);
@@ -572,8 +556,9 @@ static bool expire_all(void)
 		expire();
 	}
 	all = count_all();
-	if (all.expired != 0)
-		report_failure("%u entries have expired and were forgotten", all.expired);
+	if (all.expired + all.forgotten != 0)
+		report_failure("%u entries have expired and were forgotten", all.expired + all.forgotten);
+	all.expiring += all.remembered;
 	if (expiry_hints(map) > 2 * all.expiring + HINTS_SLACK)
 		report_failure("%lu hints are kept of %u entries with a deadline", (unsigned long)expiry_hints(map),
 			       all.expiring);
