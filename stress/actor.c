@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One in so many sections goes on while others have the processor; one in so many turns of a reader gives it up outside of any
@@ -316,6 +317,71 @@ void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn 
 
 	key_make(&k, key);
 	actor_demand(me, "update", key, rcumap_update(map, k.bytes, k.size, decide, &update, version), 0);
+}
+
+/* One get_or_load: what the library hands through to load(). */
+struct load {
+	struct actor *me;
+	uint64_t key;
+	load_fn *fn;
+	void *ctx;
+	unsigned char *value; /* as a loader has it: it must be given back */
+};
+
+static int load(void *ctx, const void *key, size_t key_size, struct rcumap_value *value)
+{
+	struct load *load = ctx;
+	struct loaded loaded = { .ttl_ms = value->ttl_ms };
+
+	if (value->data || value->size || value->ttl_ms != RCUMAP_TTL_DEFAULT || key_size < 8 || memcmp(key, &load->key, 8))
+		violation(load->me->run, "a load of key %ju begins with something else than is documented",
+			  (uintmax_t)load->key);
+	load->fn(load->ctx, load->me, load->key, &loaded);
+	if (loaded.result)
+		return loaded.result;
+	value->ttl_ms = loaded.ttl_ms;
+	value->size = value_size(load->key, loaded.number);
+	value->data = load->value = malloc(value->size);
+	if (!load->value)
+		violation(load->me->run, "no memory");
+	payload_fill(load->value, value->size, load->key, loaded.number);
+	return 0;
+}
+
+static void unload(void *ctx, const struct rcumap_value *value)
+{
+	struct load *load = ctx;
+
+	if (value->data != load->value || !load->value)
+		violation(load->me->run, "of key %ju something is given back that was not loaded", (uintmax_t)load->key);
+	free(load->value);
+	load->value = NULL;
+}
+
+int actor_load(struct actor *me, struct rcumap *map, uint64_t key, load_fn *fn, void *ctx, uint64_t timeout_ms,
+	       uint64_t forgets_ms, struct sight *sight)
+{
+	struct load what = { .me = me, .key = key, .fn = fn, .ctx = ctx };
+	struct rcumap_loader loader = { .size = sizeof loader,
+					.load = load,
+					.unload = unload,
+					.ctx = &what,
+					.timeout_ms = timeout_ms,
+					.absent_ttl_ms = forgets_ms,
+					.error_ttl_ms = forgets_ms };
+	const struct rcumap_entry *entry;
+	struct key k;
+	int r;
+
+	key_make(&k, key);
+	r = rcumap_get_or_load(map, k.bytes, k.size, &loader, &entry);
+	if (what.value)
+		violation(me->run, "a value of key %ju was loaded and not given back", (uintmax_t)key);
+	if (r == 0) {
+		*sight = look(me, "when loaded", key, entry);
+		verify_version(me, map, sight);
+	}
+	return r;
 }
 
 int actor_delete(struct actor *me, struct rcumap *map, uint64_t key)

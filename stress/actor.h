@@ -104,6 +104,21 @@ typedef void change_fn(void *ctx, const struct sight *old, struct change *change
 
 void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version);
 
+/** What a loader makes of a key. */
+struct loaded {
+	int result;	 /* 0: load `number` */
+	uint64_t number; /* not 0 */
+	uint64_t ttl_ms; /* preset to RCUMAP_TTL_DEFAULT */
+};
+
+/** Called outside of any section; a qsbr thread is offline. */
+typedef void load_fn(void *ctx, struct actor *me, uint64_t key, struct loaded *loaded);
+
+/** get_or_load, outside of any section. `forgets_ms`: how long an error is remembered. With 0, *sight is held until
+ * actor_release(). */
+int actor_load(struct actor *me, struct rcumap *map, uint64_t key, load_fn *fn, void *ctx, uint64_t timeout_ms,
+	       uint64_t forgets_ms, struct sight *sight);
+
 int actor_delete(struct actor *me, struct rcumap *map, uint64_t key);
 int actor_delete_if(struct actor *me, struct rcumap *map, uint64_t key, uint64_t expected);
 
