@@ -48,7 +48,7 @@
 #define LOG_CELLS 508u
 #endif
 #define WHEEL_BLOCK_BYTES (16u + 8u * WHEEL_HINTS)
-#define LOG_BLOCK_BYTES (24u + 8u * LOG_CELLS)
+#define LOG_BLOCK_BYTES (32u + 8u * LOG_CELLS)
 /* However few hints there are: spares, one for each slot that is not empty, and three more. */
 #define WHEEL_BLOCKS (16u + 11u * 64u + 3u)
 #define WHEEL_BLOCKS_AT_REST (16u + 3u)

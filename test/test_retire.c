@@ -226,7 +226,7 @@ static void what_waited_at_a_fork_is_given_back(void)
 	for (unsigned i = 0; i <= 4 * LOG_CELLS; i++)
 		wrong += objects[i].given > 1;
 	is_int(wrong, 0, "nothing is given back twice");
-	memory_free(&bin->memory, &bin->freer, popped, sizeof *popped);
+	memory_free(&bin->memory, &bin->freer, popped, LOG_BLOCK_BYTES(popped->cells));
 	free(objects);
 	ok(bin_delete(bin), "all other blocks are freed");
 }

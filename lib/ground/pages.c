@@ -1,28 +1,58 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ground/pages.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 
 /* Reserved: the kernel refuses what the machine can never hold, instead of killing the process when it is touched. */
-static void *map(size_t size)
+static void *map(void *at, size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static bool is_aligned(const void *p)
+{
+	return ((uintptr_t)p & (HUGE_PAGE - 1)) == 0;
+}
+
+/* Refused (no such kernel option): small pages serve as well. */
+static void *huge(void *p, size_t size)
+{
+	(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
+/* Some kernels align to 2 MiB, others to 4 KiB, below what is mapped already: then it is asked for right below that. */
+void *pages_map_tight(size_t size)
+{
+	char *p = map(NULL, size);
+
+	if (!p || size < HUGE_PAGE)
+		return p;
+	if (!is_aligned(p)) {
+		munmap(p, size);
+		p = map(p - ((uintptr_t)p & (HUGE_PAGE - 1)), size);
+	}
+	return p ? huge(p, size) : NULL;
+}
+
 void *pages_map(size_t size)
 {
-	if (size < HUGE_PAGE)
-		return map(size);
+	char *p = pages_map_tight(size);
+
+	if (!p || size < HUGE_PAGE || is_aligned(p))
+		return p;
+	munmap(p, size);
 	if (size > SIZE_MAX - HUGE_PAGE)
 		return NULL;
 
-	/* The kernel aligns to 4 KiB: map more, then cut both ends. */
-	char *wide = map(size + HUGE_PAGE);
+	/* More than is needed, then both ends are cut. */
+	char *wide = map(NULL, size + HUGE_PAGE);
 
 	if (!wide)
 		return NULL;
@@ -32,9 +62,7 @@ void *pages_map(size_t size)
 		munmap(wide, head);
 	if (head < HUGE_PAGE)
 		munmap(wide + head + size, HUGE_PAGE - head);
-	/* Refused (no such kernel option): small pages serve as well. */
-	(void)madvise(wide + head, size, MADV_HUGEPAGE);
-	return wide + head;
+	return huge(wide + head, size);
 }
 
 void pages_unmap(void *p, size_t size)

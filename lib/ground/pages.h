@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 /* Zeroed memory of `size` bytes (a multiple of 4096), aligned to 2 MiB from that size up, else to a page; NULL if
- * there is none. */
+ * there is none. Tight: never more than that is mapped, not for an instant; perhaps it is aligned to a page only. */
 void *pages_map(size_t size);
+void *pages_map_tight(size_t size);
 
 /* Give back what pages_map() returned. */
 void pages_unmap(void *p, size_t size);

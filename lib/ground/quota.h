@@ -11,6 +11,9 @@
  * Q2 While `dry` is set no stripe has credit but what somebody is about to tell of: who gives some looks at `dry` after
  *    that, who is about to look at all credit sets it before; so one of the two sees the other.
  *
+ * Some users cannot wait: what they charge is taken from the pool even if it is not there. Then the pool is in debt, takes
+ * are refused until others have given as much, and more than the limit is in use, by that much.
+ *
  * All else is relaxed: the units are numbers, what they stand for is handed on elsewhere.
  */
 #ifndef RCUMAP_QUOTA_H
@@ -24,14 +27,15 @@
 
 struct quota {
 	uint64_t limit;
-	_Alignas(64) _Atomic uint64_t pool;
+	_Alignas(64) _Atomic int64_t pool; /* below zero: a debt */
+	_Atomic int64_t charged;
 	_Atomic bool dry; /* no stripe has had credit since somebody looked. Q2 */
 	struct {
-		_Alignas(64) _Atomic uint64_t credit;
+		_Alignas(64) _Atomic int64_t credit;
 	} stripe[STRIPE_COUNT];
 };
 
-/* `quota` is zeroed. */
+/* `quota` is zeroed. At most INT64_MAX. */
 void quota_init(struct quota *quota, uint64_t limit);
 
 /* Take n units. False: they are not to be had, nothing was taken. Lock-free. */
@@ -40,11 +44,27 @@ bool quota_take(struct quota *quota, unsigned stripe, uint64_t n);
 /* Give n units back. Lock-free. */
 void quota_give(struct quota *quota, unsigned stripe, uint64_t n);
 
+/* Take n units, whether they are there or not; give them back. n fits an int64_t. Wait-free. */
+void quota_charge(struct quota *quota, uint64_t n);
+void quota_discharge(struct quota *quota, uint64_t n);
+
+/* Likewise, without being remembered as charged: it is given back as what was taken is. */
+void quota_owe(struct quota *quota, uint64_t n);
+
 /* In a child of fork(), alone: so many units are in use. Those that vanished threads had in their hands are free. */
 void quota_adopt(struct quota *quota, uint64_t used);
 
 /* Units in use, and not: those with stripes count as free. Exact while nobody takes or gives. Wait-free. */
 uint64_t quota_used(const struct quota *quota);
 uint64_t quota_reserved(const struct quota *quota);
+
+/* Of those in use, what is charged. Wait-free. */
+uint64_t quota_charged(const struct quota *quota);
+
+/* Is more in use than the limit? Wait-free. */
+bool quota_in_debt(const struct quota *quota);
+
+/* Units in the pool, about; none if it is in debt. Wait-free. */
+uint64_t quota_left(const struct quota *quota);
 
 #endif

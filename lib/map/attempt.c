@@ -9,6 +9,7 @@
 #include "map/expiry.h"
 #include "map/reclaim.h"
 #include "map/resize.h"
+#include "map/spare.h"
 #include "protocol/load.h"
 #include "protocol/route.h"
 
@@ -34,7 +35,8 @@ void attempt_unbuild(struct attempt *attempt)
 {
 	if (!attempt->entry)
 		return;
-	memory_discard(&attempt->map->memory, attempt->entry, entry_size_of(attempt->entry));
+	evict_release_bytes(attempt);
+	memory_discard_for(&attempt->map->memory, MEMORY_ENTRY, attempt->entry, entry_size_of(attempt->entry));
 	attempt->entry = NULL;
 	attempt->wake = true; /* only the reclaimer makes it usable again */
 }
@@ -49,7 +51,7 @@ int attempt_end(struct attempt *attempt, int result)
 	if (attempt->unit)
 		evict_release(attempt);
 	/* Free blocks may rest with the reclaimer. */
-	attempt->wake |= result == -ENOMEM;
+	attempt->wake |= result == -ENOMEM || result == -ENOSPC;
 	if (attempt->own)
 		return result;
 	if (attempt->help_hints) {
@@ -99,16 +101,21 @@ uint64_t attempt_draw_arm(struct attempt *attempt)
 	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
 }
 
-/* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT. */
+/* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT, -ENOSPC, -EFBIG. */
 static int build(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
 {
 	size_t size = entry_size(content->key_size, content->value_size, has_deadline);
 	void *p = NULL;
-	int error = memory_alloc(&attempt->map->memory, size, entry_align(size), &p);
+	int error = evict_secure_bytes(attempt, size);
 
-	if (error)
+	if (!error)
+		error = memory_alloc_for(&attempt->map->memory, MEMORY_ENTRY, size, entry_align(size), &p);
+	if (error) {
+		evict_release_bytes(attempt);
 		return error;
+	}
 	attempt->entry = p;
+	evict_built(attempt);
 	entry_set_head(p, version, evict_first_heat(attempt->map), attempt->returned);
 	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
 	if (attempt->hold)
@@ -209,7 +216,10 @@ static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, e
 {
 	struct map_stripe *stripe = attempt->stripe;
 
-	count(&stripe->retired_bytes, entry_size_of(entry));
+	const size_t size = entry_size_of(entry);
+	uint64_t before = atomic_fetch_add_explicit(&stripe->retired_bytes, size, memory_order_relaxed); /* a statistic */
+
+	attempt->wake |= ((before ^ (before + size)) & attempt->map->spare.wake_mask) != 0;
 	count(reason == RCUMAP_REPLACED ? &stripe->replaced :
 	      reason == RCUMAP_EXPIRED	? &stripe->expired :
 	      reason == RCUMAP_EVICTED	? &stripe->evicted :
@@ -240,8 +250,13 @@ static void count_inserted(struct attempt *attempt, const struct table *table, c
 	/* Summing up all stripes is for one insert in as many as let the table be a tenth too full at most. */
 	unsigned shift = table->bits < 7 ? 0 : table->bits > 17 ? 10 : table->bits - 7;
 
-	if ((inserted & ((UINT64_C(1) << shift) - 1)) == 0 && !table_next(table) &&
-	    load_must_grow(map_occupied(attempt->map), table->bits))
+	if ((inserted & ((UINT64_C(1) << shift) - 1)) || table_next(table))
+		return;
+
+	uint64_t entries = map_occupied(attempt->map);
+
+	spare_plan(attempt->map, table, entries);
+	if (load_must_grow(entries, table->bits))
 		attempt->wake = true;
 }
 
@@ -396,6 +411,7 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 	count_published(attempt, has_deadline, remind, word, life);
 	if (expired)
 		count_inserted(attempt, finding->table, life);
+	evict_count_over(attempt, view->entry_word);
 	attempt_retire(attempt, view->entry, expired ? RCUMAP_EXPIRED : RCUMAP_REPLACED);
 	return 0;
 }
@@ -415,7 +431,6 @@ static int insert(struct attempt *attempt, struct finding *finding, const struct
 		back_off(attempt);
 		return 1;
 	}
-	attempt->unit = false;
 	evict_count_in(attempt, marks);
 	count_published(attempt, has_deadline, remind, word, life);
 	count_inserted(attempt, finding->table, life);

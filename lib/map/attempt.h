@@ -22,7 +22,8 @@ struct attempt {
 	uint64_t version; /* for `entry`, drawn before; 0: attempt_put() draws one */
 	bool hold; /* the entry is held once, from the beginning; */
 	struct rcumap_entry *held; /* here it is, once it is published */
-	bool unit; /* of the limit on entries, taken for `entry` (map/evict.h) */
+	bool unit; /* of the limit on entries, taken for `entry` (map/evict.h); and so many bytes of that limit */
+	size_t bytes;
 	bool returned; /* the key had been evicted a short while before */
 	bool own; /* of the reclaimer's, or of who does its work: it needs no waking and no help */
 	bool wake; /* the reclaimer, at the end */

@@ -20,25 +20,81 @@ enum hand { HAND_PROBATION, HAND_MAIN };
  * in. */
 #define ROUNDS_IN_VAIN 16u
 
+static bool counts_bytes(const struct rcumap *map)
+{
+	return budget_is_on(&map->memory.budget);
+}
+
+static struct quota *live(struct rcumap *map)
+{
+	return &map->memory.budget.live;
+}
+
+/* What the entries may count together, now. */
+static uint64_t capacity(struct rcumap *map)
+{
+	if (!counts_bytes(map))
+		return map->eviction.entries.limit;
+
+	uint64_t charged = quota_charged(live(map));
+
+	return live(map)->limit > charged ? live(map)->limit - charged : 0;
+}
+
 void evict_init(struct rcumap *map, uint64_t max_entries)
 {
 	struct eviction *eviction = &map->eviction;
 
 	quota_init(&eviction->entries, max_entries);
 	/* The total is right to a thousandth for each thread. */
-	eviction->main.grain = max_entries / 1024 ? (int64_t)(max_entries / 1024) : 1;
+	uint64_t grain = capacity(map) / 1024;
+
+	eviction->main.grain = grain ? (int64_t)grain : 1;
+	eviction->on = true;
 }
 
-static void count_main(struct attempt *attempt, uint64_t marks, int change)
+/* What an entry has of that. */
+static size_t bytes_of(const struct rcumap *map, const struct rcumap_entry *entry)
+{
+	return counts_bytes(map) ? memory_entry_bytes(&map->memory, entry, entry_size_of(entry)) : 0;
+}
+
+static int64_t weight(const struct rcumap *map, size_t bytes)
+{
+	return counts_bytes(map) ? (int64_t)bytes : 1;
+}
+
+static void count_main(struct attempt *attempt, uint64_t marks, int64_t change)
 {
 	if (marks & SLOT_MAIN)
 		tally_add(&attempt->map->eviction.main, attempt_stripe(attempt), change);
 }
 
+static void give_bytes(struct attempt *attempt, size_t bytes)
+{
+	if (bytes)
+		quota_give(live(attempt->map), attempt_stripe(attempt), bytes);
+}
+
 void evict_count_in(struct attempt *attempt, uint64_t marks)
 {
-	if (evict_is_on(attempt->map))
-		count_main(attempt, marks, 1);
+	if (!evict_is_on(attempt->map))
+		return;
+	count_main(attempt, marks, weight(attempt->map, attempt->bytes));
+	attempt->unit = false;
+	attempt->bytes = 0;
+}
+
+void evict_count_over(struct attempt *attempt, uint64_t word)
+{
+	if (!counts_bytes(attempt->map))
+		return;
+
+	size_t old = bytes_of(attempt->map, slot_entry(word));
+
+	count_main(attempt, word, (int64_t)attempt->bytes - (int64_t)old);
+	attempt->bytes = 0;
+	give_bytes(attempt, old);
 }
 
 bool evict_has_returned(const struct table *table, uint64_t hash)
@@ -48,16 +104,26 @@ bool evict_has_returned(const struct table *table, uint64_t hash)
 
 void evict_release(struct attempt *attempt)
 {
-	if (evict_is_on(attempt->map))
+	if (attempt->map->eviction.entries.limit)
 		quota_give(&attempt->map->eviction.entries, attempt_stripe(attempt), 1);
+}
+
+void evict_release_bytes(struct attempt *attempt)
+{
+	give_bytes(attempt, attempt->bytes);
+	attempt->bytes = 0;
 }
 
 void evict_leave(struct attempt *attempt, uint64_t word)
 {
 	if (!evict_is_on(attempt->map))
 		return;
-	count_main(attempt, word, -1);
+
+	size_t bytes = bytes_of(attempt->map, slot_entry(word));
+
+	count_main(attempt, word, -weight(attempt->map, bytes));
 	evict_release(attempt);
+	give_bytes(attempt, bytes);
 }
 
 /* ------------------------------------------------------------------ a hand's place */
@@ -120,6 +186,7 @@ struct step {
 	enum hand hand;
 	unsigned seen; /* entries so far */
 	bool takes_loads; /* there is nothing else: also what is being loaded */
+	size_t bytes; /* what was removed counted */
 };
 
 static int remove_at(struct step *step, struct line *line, unsigned slot, uint64_t word, enum rcumap_reason reason)
@@ -137,7 +204,8 @@ static int remove_at(struct step *step, struct line *line, unsigned slot, uint64
 
 		ghost_add(table_ghost(step->table, hash), hash);
 	}
-	count_main(attempt, word, -1);
+	step->bytes = bytes_of(attempt->map, entry);
+	count_main(attempt, word, -weight(attempt->map, step->bytes));
 	attempt_retire(attempt, entry, reason);
 	return 1;
 }
@@ -168,7 +236,8 @@ static int examine(struct step *step, struct line *line, unsigned slot)
 		if (step->hand == HAND_PROBATION && heat) {
 			entry_cool(entry, 0);
 			if (bucket_mark(line, slot, word, SLOT_MAIN))
-				count_main(step->attempt, SLOT_MAIN, 1);
+				count_main(step->attempt, SLOT_MAIN,
+					   weight(step->attempt->map, bytes_of(step->attempt->map, entry)));
 			return 0;
 		}
 		if (step->hand == HAND_PROBATION && !(word & SLOT_AGED)) {
@@ -222,30 +291,37 @@ static int examine_share(struct step *step)
 	return result;
 }
 
-static enum hand choose(const struct eviction *eviction)
+static enum hand choose(struct rcumap *map)
 {
-	const uint64_t limit = eviction->entries.limit;
-	int64_t main = tally_total(&eviction->main);
+	const uint64_t limit = capacity(map);
+	int64_t main = tally_total(&map->eviction.main);
 
 	return main > 0 && (uint64_t)main > limit - limit / PROBATION_PART ? HAND_MAIN : HAND_PROBATION;
 }
 
-static bool take_free(struct attempt *attempt)
+/* What an attempt needs: units of a quota. */
+struct need {
+	struct quota *quota;
+	uint64_t units;
+};
+
+static bool take_free(struct attempt *attempt, const struct need *need)
 {
-	return quota_take(&attempt->map->eviction.entries, attempt_stripe(attempt), 1);
+	return quota_take(need->quota, attempt_stripe(attempt), need->units);
 }
 
 /*
- * Remove an entry, by the policy, for its unit. 1: there is one; -ENOSPC: all are in the hands of others.
+ * Remove an entry, by the policy. 1: done, its unit is the caller's, and *bytes of `live`; 0: what is needed was to be
+ * had meanwhile; -ENOSPC: all there is to evict is in the hands of others.
  *
  * A hand may find its part empty: many of it came and went by themselves, and their units are free; or all of probation
  * had been found, and was promoted on the way. What it has seen counts for the other hand too, so this ends after
  * EVICT_STEPS entries.
  */
-static int evict(struct attempt *attempt)
+static int evict(struct attempt *attempt, const struct need *need, size_t *bytes)
 {
-	const struct rcumap *map = attempt->map;
-	struct step step = { .attempt = attempt, .hand = choose(&map->eviction) };
+	struct rcumap *map = attempt->map;
+	struct step step = { .attempt = attempt, .hand = choose(map) };
 	uint64_t vain = 0;
 	unsigned seen = 0;
 	int result;
@@ -256,8 +332,8 @@ static int evict(struct attempt *attempt)
 		if (!vain || vain % SHARES_IN_VAIN)
 			continue;
 		step.hand = step.hand == HAND_MAIN ? HAND_PROBATION : HAND_MAIN;
-		if (take_free(attempt))
-			return 1;
+		if (take_free(attempt, need))
+			return 0;
 		if (vain < (uint64_t)ROUNDS_IN_VAIN << share_bits(tables_current(&map->tables)))
 			continue;
 		if (step.takes_loads)
@@ -265,29 +341,99 @@ static int evict(struct attempt *attempt)
 		step.takes_loads = true;
 		vain = 0;
 	}
+	*bytes = step.bytes;
 	return result;
 }
 
 int evict_secure(struct attempt *attempt)
 {
-	struct rcumap *map = attempt->map;
+	struct need need = { &attempt->map->eviction.entries, 1 };
 
-	if (!evict_is_on(map) || attempt->unit)
+	if (!need.quota->limit || attempt->unit)
 		return 0;
-	if (!take_free(attempt)) {
-		int result = evict(attempt);
+	if (!take_free(attempt, &need)) {
+		size_t bytes = 0;
+		int result = evict(attempt, &need, &bytes);
 
 		if (result < 0)
 			return result;
+		give_bytes(attempt, bytes);
 	}
 	attempt->unit = true;
 	return 0;
 }
 
+/* Have need->units, and if structures have grown as many for them. */
+static int evict_bytes(struct attempt *attempt, struct need *need)
+{
+	const size_t wanted = need->units;
+	size_t have = 0;
+
+	while (have < wanted || (have < 2 * wanted && quota_in_debt(need->quota))) {
+		size_t bytes = 0;
+
+		need->units = have < wanted ? wanted - have : 1;
+		if (have < wanted && take_free(attempt, need)) {
+			have = wanted;
+			break;
+		}
+
+		int result = evict(attempt, need, &bytes);
+
+		if (result < 0) {
+			give_bytes(attempt, have);
+			return result;
+		}
+		have += result ? bytes : need->units;
+		if (result)
+			evict_release(attempt);
+	}
+	give_bytes(attempt, have - wanted);
+	return 0;
+}
+
+int evict_secure_bytes(struct attempt *attempt, size_t size)
+{
+	struct rcumap *map = attempt->map;
+
+	if (!counts_bytes(map))
+		return 0;
+
+	struct need need = { live(map), memory_entry_bound(&map->memory, size) };
+	const size_t bound = need.units;
+
+	if (bound > capacity(map))
+		return -EFBIG;
+	if (!take_free(attempt, &need)) {
+		int error = evict_bytes(attempt, &need);
+
+		if (error)
+			return error;
+	}
+	attempt->bytes = bound;
+	return 0;
+}
+
+void evict_built(struct attempt *attempt)
+{
+	if (!counts_bytes(attempt->map))
+		return;
+
+	size_t bytes = bytes_of(attempt->map, attempt->entry);
+
+	/* An allocator that rounds up further than any we know: a debt. */
+	if (bytes > attempt->bytes)
+		quota_owe(live(attempt->map), bytes - attempt->bytes);
+	else
+		give_bytes(attempt, attempt->bytes - bytes);
+	attempt->bytes = bytes;
+}
+
 /* ------------------------------------------------------------------ after fork() */
 
 struct census {
-	uint64_t entries;
+	const struct rcumap *map;
+	uint64_t entries, bytes;
 	int64_t main;
 };
 
@@ -295,17 +441,23 @@ static void count_word(void *ctx, uint64_t word)
 {
 	struct census *census = ctx;
 
+	size_t bytes = bytes_of(census->map, slot_entry(word));
+
 	census->entries++;
-	census->main += (word & SLOT_MAIN) != 0;
+	census->bytes += bytes;
+	census->main += word & SLOT_MAIN ? weight(census->map, bytes) : 0;
 }
 
 void evict_adopt(struct rcumap *map)
 {
-	struct census census = { 0 };
+	struct census census = { .map = map };
 
 	if (!evict_is_on(map))
 		return;
 	map_each_word(map, count_word, &census);
 	quota_adopt(&map->eviction.entries, census.entries);
+	/* What vanished threads had allocated and not stored stays so: `held` is as it was. */
+	if (counts_bytes(map))
+		quota_adopt(live(map), census.bytes + quota_charged(live(map)));
 	tally_adopt(&map->eviction.main, census.main);
 }

@@ -17,7 +17,8 @@
  *
  * Invariants
  * V1 Each entry that can be found in a map with max_entries has one unit of `entries`; who removes it gives the unit
- *    back or keeps it for an entry of his own. So no more than the limit can be found at any instant.
+ *    back or keeps it for an entry of his own. So no more than the limit can be found at any instant. In a map with
+ *    max_bytes it has as many units of the budget's `live` as it counts bytes (memory/budget.h), likewise.
  * V2 All that a hand finds out is a hint, but for its removals, which are by identity: what has come into the place of
  *    an entry is left alone.
  */
@@ -26,12 +27,12 @@
 
 #include "map/attempt.h"
 
-/* Set up by options that have been checked. */
+/* Set up by options that have been checked, after the budget. */
 void evict_init(struct rcumap *map, uint64_t max_entries);
 
 static inline bool evict_is_on(const struct rcumap *map)
 {
-	return map->eviction.entries.limit != 0;
+	return map->eviction.on;
 }
 
 /* The heat of an entry that is stored: readers count from here. */
@@ -44,13 +45,24 @@ static inline unsigned evict_first_heat(const struct rcumap *map)
  * entries are looked at. Idempotent. 0, -ENOMEM, -EFAULT; -ENOSPC: all units are in the hands of others. */
 int evict_secure(struct attempt *attempt);
 
-/* The unit of an entry that was not stored after all. */
-void evict_release(struct attempt *attempt);
+/* Likewise what an entry of `size` bytes counts at most, under whatever key. What is evicted for it counts less than twice
+ * that before the last one, or less than that if no structure has grown meanwhile. Also -EFBIG: it will never fit. */
+int evict_secure_bytes(struct attempt *attempt, size_t size);
 
-/* An entry with these marks has come in, with the unit that was secured. */
+/* attempt->entry has been allocated: what it counts is known. */
+void evict_built(struct attempt *attempt);
+
+/* The unit of an entry that was not stored after all; its bytes. */
+void evict_release(struct attempt *attempt);
+void evict_release_bytes(struct attempt *attempt);
+
+/* An entry with these marks has come in, with what was secured. */
 void evict_count_in(struct attempt *attempt, uint64_t marks);
 
-/* An entry with this slot word has been removed: its unit is free. */
+/* It has come into the place of the entry with this slot word, whose bytes are free. */
+void evict_count_over(struct attempt *attempt, uint64_t word);
+
+/* An entry with this slot word has been removed: its unit and its bytes are free. */
 void evict_leave(struct attempt *attempt, uint64_t word);
 
 /* In a child of fork(), alone with the map: what vanished threads had in their hands is free again. Cost: a pass over the

@@ -361,5 +361,5 @@ uint64_t expiry_hints(const struct rcumap *map)
 
 uint64_t expiry_bytes(const struct rcumap *map)
 {
-	return wheel_bytes(&map->expiry.wheel) + log_blocks(&map->expiry.log) * sizeof(struct log_block);
+	return wheel_bytes(&map->expiry.wheel) + log_bytes(&map->expiry.log);
 }

@@ -11,6 +11,7 @@
 #include "map/map.h"
 #include "map/options.h"
 #include "map/reclaimer.h"
+#include "map/spare.h"
 #include "map/verbs.h"
 #include "protocol/migrate.h"
 
@@ -68,6 +69,9 @@ static void note_created(const struct rcumap *map)
 
 /* ------------------------------------------------------------------ creation */
 
+/* What the allocator may add to the map itself. */
+#define ROOT_SLACK 512u
+
 static int alloc_map(const struct rcumap_allocator *allocator, struct rcumap **map)
 {
 	void *p = NULL;
@@ -87,6 +91,15 @@ static void free_map(struct rcumap *map)
 
 	memory_fini(&map->memory);
 	memory_free_root(&user, map, sizeof *map);
+}
+
+static void limit_bytes(struct rcumap *map, uint64_t max_bytes)
+{
+	struct budget *budget = &map->memory.budget;
+
+	budget_init(budget, max_bytes, sizeof *map + ROOT_SLACK, LOG_BLOCK_BYTES(0), LOG_CELLS);
+	log_init(&map->retire.log, MEMORY_RECORD, budget->record_cells);
+	log_init(&map->expiry.log, MEMORY_STRUCTURE, budget->record_cells);
 }
 
 int map_new(struct rcumap **created, const struct rcumap_options *options)
@@ -114,11 +127,15 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->stall_ns = settings.stall_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */
 	reclaimer_init(map);
 	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
-	if (settings.max_entries)
+	if (settings.max_bytes) {
+		limit_bytes(map, settings.max_bytes);
+		spare_init(map, settings.wait_ms);
+	}
+	if (settings.max_entries || settings.max_bytes)
 		evict_init(map, settings.max_entries);
 	expiry_init(map);
 	error = tables_init(&map->tables, &map->memory, &hash, settings.bits,
-			    settings.max_entries != 0); /* alone: no section is needed */
+			    evict_is_on(map)); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
 		free_map(map);

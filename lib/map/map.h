@@ -10,6 +10,8 @@
  *     expiry      map/expiry.c               writers put hints in, the reclaimer looks at them
  *     stripe      map/attempt.c, hold.c      counters, lines of their own per stripe; stats.c sums them up
  *     (flights    map/flight.c, loads under way, of all maps; their placeholders are in the tables)
+ *     eviction    map/evict.c                writers
+ *     spare       map/spare.c                writers and the reclaimer
  *     reclaimer   map/reclaimer.c, reclaim.c, resize.c, reserve.c, stall.c   its thread, and what that touches
  *
  * All else is as map_new() has set it. Readers touch `tables` and that; what changes often lies on other lines.
@@ -134,12 +136,26 @@ struct hand_share {
 
 /* What keeps the limits; map/evict.h. */
 struct eviction {
+	bool on; /* there is a limit on entries, or on bytes */
 	struct quota entries; /* limit 0: none */
-	struct tally main; /* how many entries are in the main part */
+	struct tally main; /* how many entries are in the main part; with max_bytes, how many bytes */
 	_Alignas(64) _Atomic uint64_t hand[2]; /* of probation, of the main part: the next share begins here */
 	struct {
 		_Alignas(64) struct hand_share of[2];
 	} share[STRIPE_COUNT];
+};
+
+/* What is kept free in a map with max_bytes; map/spare.h. */
+struct spare {
+	uint64_t wait_ns; /* 0: not at all */
+	uint64_t wake_mask; /* a stripe that has retired so many bytes wakes the reclaimer; 0: by blocks of records alone */
+	_Atomic uint64_t fund; /* charged for the next table */
+	_Atomic uint64_t refused, waited; /* statistics */
+	/* Under the reclaimer's lock. */
+	uint64_t slack; /* charged for garbage */
+	uint64_t batches; /* given back so far */
+	uint64_t waits, waits_seen; /* for one of them; as many when the last one was given back */
+	unsigned calm; /* batches in a row that nobody waited for */
 };
 
 struct rcumap {
@@ -160,6 +176,7 @@ struct rcumap {
 	struct retire retire;
 	struct expiry expiry;
 	struct eviction eviction;
+	struct spare spare;
 	struct map_stripe stripe[STRIPE_COUNT];
 	struct reclaimer reclaimer;
 };

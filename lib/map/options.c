@@ -12,6 +12,9 @@
 /* No later version's options will be larger. */
 #define OPTIONS_SIZE_MAX 4096u
 
+/* Of max_bytes the first table takes this part, at most. */
+#define FIRST_TABLE_PART 4u
+
 /* A reader who stays so long in his section is reported, by default. */
 #define STALL_MS 10000u
 
@@ -49,12 +52,30 @@ static bool contexts_have_functions(const struct rcumap_options *options)
 static bool times_are_valid(const struct rcumap_options *options)
 {
 	return (options->default_ttl_ms <= RCUMAP_TTL_MAX || options->default_ttl_ms == RCUMAP_TTL_NEVER) &&
-	       options->stall_ms <= RCUMAP_TTL_MAX;
+	       options->stall_ms <= RCUMAP_TTL_MAX &&
+	       (options->wait_ms <= RCUMAP_TTL_MAX || options->wait_ms == RCUMAP_WAIT_NONE);
 }
 
-static bool limit_is_valid(uint64_t max_entries)
+static bool is_within(uint64_t limit, uint64_t least, uint64_t most)
 {
-	return !max_entries || (max_entries >= RCUMAP_MAX_ENTRIES_MIN && max_entries <= RCUMAP_CAPACITY_MAX);
+	return !limit || (limit >= least && limit <= most);
+}
+
+static bool limits_are_valid(const struct rcumap_options *options)
+{
+	return is_within(options->max_entries, RCUMAP_MAX_ENTRIES_MIN, RCUMAP_CAPACITY_MAX) &&
+	       is_within(options->max_bytes, RCUMAP_MAX_BYTES_MIN, RCUMAP_MAX_BYTES_MAX);
+}
+
+/* A first table that leaves most of the limit to entries. */
+static unsigned first_bits(const struct rcumap_options *options)
+{
+	unsigned bits = table_bits_for(options_cut(options->capacity, options->max_entries));
+
+	while (options->max_bytes && bits > TABLE_BITS_MIN &&
+	       sizeof(struct line) << bits > options->max_bytes / FIRST_TABLE_PART)
+		bits--;
+	return bits;
 }
 
 uint64_t options_cut(uint64_t capacity, uint64_t max_entries)
@@ -69,12 +90,14 @@ int options_check(const struct rcumap_options *options, struct map_settings *set
 
 	if (error)
 		return error;
-	if (known.capacity > RCUMAP_CAPACITY_MAX || !limit_is_valid(known.max_entries) ||
+	if (known.capacity > RCUMAP_CAPACITY_MAX || !limits_are_valid(&known) ||
 	    !contexts_have_functions(&known) || !times_are_valid(&known))
 		return -EINVAL;
 	*settings = (struct map_settings){
-		.bits = table_bits_for(options_cut(known.capacity, known.max_entries)),
+		.bits = first_bits(&known),
 		.max_entries = known.max_entries,
+		.max_bytes = known.max_bytes,
+		.wait_ms = known.wait_ms,
 		.section = known.flavor ? section_ops_of(known.flavor) : &section_bp,
 		.hash = known.hash,
 		.hash_ctx = known.hash_ctx,

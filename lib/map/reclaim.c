@@ -3,6 +3,7 @@
 
 #include "map/expiry.h"
 #include "map/removed.h"
+#include "map/spare.h"
 
 /* Blocks (of some five hundred entries) per turn: short enough that a table does not wait long to grow. */
 #ifdef RCUMAP_DEBUG
@@ -30,14 +31,6 @@
 #endif
 /* After meeting a writer who helps: when to look again. */
 #define RETRY_SOON_NS UINT64_C(1000000)
-
-/* Tell those who wait for a barrier. */
-static void notify(struct reclaimer *reclaimer)
-{
-	pthread_mutex_lock(&reclaimer->lock);
-	pthread_cond_broadcast(&reclaimer->changed);
-	pthread_mutex_unlock(&reclaimer->lock);
-}
 
 /* ------------------------------------------------------------------ what was held */
 
@@ -77,7 +70,7 @@ static bool give_released(struct rcumap *map)
 		struct rcumap_entry *entry = reclaimer->released_taken;
 
 		reclaimer->released_taken = link_of(entry);
-		memory_free(&map->memory, &reclaimer->freer, entry, entry_size_of(entry));
+		memory_free_for(&map->memory, MEMORY_ENTRY, &reclaimer->freer, entry, entry_size_of(entry));
 	}
 	return reclaimer->released_taken != NULL;
 }
@@ -101,7 +94,7 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 	if (!apart)
 		removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
 	if (entry_orphan(unlinked))
-		memory_free(&giver->map->memory, giver->freer, unlinked, size);
+		memory_free_for(&giver->map->memory, MEMORY_ENTRY, giver->freer, unlinked, size);
 	if (apart)
 		return;
 	giver->given++;
@@ -204,7 +197,7 @@ static bool finish_batch(struct rcumap *map)
 		return false;
 	/* [DONE release] pairs with [DONE acquire] in rcumap_barrier(). */
 	atomic_store_explicit(&reclaimer->barriers_done, reclaimer->batch_barrier, memory_order_release);
-	notify(reclaimer);
+	spare_given(map); /* it wakes those who wait for a barrier, too */
 	return true;
 }
 

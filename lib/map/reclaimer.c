@@ -10,10 +10,23 @@
 #include "map/reclaim.h"
 #include "map/removed.h"
 #include "map/resize.h"
+#include "map/spare.h"
 #include "map/stall.h"
 
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
+/* After want of room within the limit on bytes, which garbage may have taken. */
+#define RETRY_SOON_NS UINT64_C(2000000)
+
+static void init_changed(struct reclaimer *reclaimer)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&reclaimer->changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
 
 void reclaimer_init(struct rcumap *map)
 {
@@ -21,7 +34,7 @@ void reclaimer_init(struct rcumap *map)
 
 	wake_init(&reclaimer->wake);
 	pthread_mutex_init(&reclaimer->lock, NULL);
-	pthread_cond_init(&reclaimer->changed, NULL);
+	init_changed(reclaimer);
 }
 
 void reclaimer_fini(struct rcumap *map)
@@ -66,6 +79,15 @@ static void answer_close(struct rcumap *map)
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
+/* A table could not be had: when to try again. */
+static void retry_resize(const struct reclaimer *reclaimer, uint64_t *sleep_ns)
+{
+	const uint64_t retry_ns = reclaimer->resize_error == -ENOSPC ? RETRY_SOON_NS : RETRY_NS;
+
+	if (reclaimer->resize_error && *sleep_ns > retry_ns)
+		*sleep_ns = retry_ns;
+}
+
 /* The map whose reclaimer the calling thread is. */
 static _Thread_local const struct rcumap *served;
 
@@ -100,8 +122,7 @@ static void *run(void *arg)
 		fork_turn_end(map);
 		if (done)
 			break;
-		if (reclaimer->resize_error && sleep_ns > RETRY_NS)
-			sleep_ns = RETRY_NS;
+		retry_resize(reclaimer, &sleep_ns);
 		if (sleep_ns > idle_ns)
 			sleep_ns = idle_ns;
 		stall_turn(map, &sleep_ns);
@@ -172,7 +193,7 @@ void reclaimer_adopt(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
-	pthread_cond_init(&reclaimer->changed, NULL); /* those who waited are gone */
+	init_changed(reclaimer); /* those who waited are gone */
 	reclaimer->wishes = NULL;
 	reclaimer->close = CLOSE_NONE;
 	map->closing = false;
@@ -181,6 +202,7 @@ void reclaimer_adopt(struct rcumap *map)
 	reclaim_adopt(map);
 	expiry_adopt(map);
 	evict_adopt(map);
+	spare_adopt(map);
 }
 
 void reclaimer_stop(struct rcumap *map)

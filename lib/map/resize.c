@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "map/spare.h"
 #include "protocol/load.h"
 #include "protocol/migrate.h"
 
@@ -19,6 +20,15 @@ static void retire_table(struct reclaimer *reclaimer, struct table *table)
 	while (!atomic_compare_exchange_weak_explicit(&reclaimer->retired_tables, &table->retired, table,
 						      memory_order_release, memory_order_relaxed))
 		;
+}
+
+static int begin(struct rcumap *map, unsigned bits)
+{
+	int error = tables_begin(&map->tables, bits);
+
+	if (!error)
+		spare_begun(map);
+	return error;
 }
 
 static int sweep(struct rcumap *map, uint64_t groups)
@@ -39,7 +49,7 @@ int reclaimer_grow_urgently(struct rcumap *map, const struct table *table)
 
 	/* Once is enough, however many have seen the same long chain. */
 	if (tables_current(&map->tables) == table)
-		error = tables_begin(&map->tables, table->bits + 1);
+		error = begin(map, table->bits + 1);
 
 	if (error == -EBUSY) {
 		int sweep_error = sweep(map, SWEEP_GROUPS_URGENT);
@@ -126,7 +136,7 @@ bool reclaimer_resize(struct rcumap *map)
 
 		growing = bits > table->bits;
 		if (bits != table->bits) {
-			error = tables_begin(&map->tables, bits);
+			error = begin(map, bits);
 			more = true;
 			if (error == -EBUSY)
 				error = 0; /* a writer began */

@@ -125,6 +125,19 @@ static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
 	map->section->unlock();
 }
 
+static void add_budget(const struct rcumap *map, struct rcumap_stats *stats)
+{
+	const struct budget *budget = &map->memory.budget;
+
+	stats->refused = relaxed(&map->spare.refused);
+	stats->waited = relaxed(&map->spare.waited);
+	if (!budget_is_on(budget))
+		return;
+	stats->accounted_bytes = budget_accounted(budget);
+	stats->reserved_bytes = not_negative(stats->accounted_bytes - stats->memory_bytes);
+	stats->entry_bytes = budget_entries(budget);
+}
+
 int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t size)
 {
 	if (!map || !stats || !size)
@@ -154,6 +167,7 @@ int rcumap_stats(const struct rcumap *map, struct rcumap_stats *stats, size_t si
 	now.held_entries = not_negative(totals.held_entries);
 	now.held_bytes = not_negative(totals.held_bytes);
 	now.memory_bytes = memory_bytes(&map->memory) + sizeof *map;
+	add_budget(map, &now);
 	now.grown = relaxed(&map->tables.grown);
 	now.shrunk = relaxed(&map->tables.shrunk);
 	now.growth_failed = relaxed(&reclaimer->growth_failed);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "map/read.h"
+#include "map/spare.h"
 #include "map/verbs.h"
 
 /* What rcumap_get() says of an entry, or of NULL. */
@@ -86,13 +87,18 @@ static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint6
 #define WRITER(name, type, write)                              \
 	static int name(struct rcumap *map, struct type *what) \
 	{                                                      \
-		SECTION_LOCK();                                \
+		struct spare_wait wait = { 0 };                \
+		int result;                                    \
                                                                \
-		int result = write(map, what);                 \
-                                                               \
-		SECTION_UNLOCK();                              \
-		if (what->yield)                               \
-			sched_yield();                         \
+		do {                                           \
+			SECTION_LOCK();                        \
+			result = write(map, what);             \
+			SECTION_UNLOCK();                      \
+			if (what->yield)                       \
+				sched_yield();                 \
+		} while (result == -ENOSPC && spare_wait(map, &wait)); \
+		if (result == -ENOSPC || result == -EFBIG)     \
+			spare_refused(map);                    \
 		return result;                                 \
 	}
 

@@ -2,6 +2,7 @@
 #include "memory/memory.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,9 @@
 #define PAGE ((size_t)4096)
 /* From here on an array of lines is mapped by itself. */
 #define LINES_MAPPED_MIN ((size_t)64 << 10)
-/* What glibc's malloc adds to a block, so that the count is honest. */
+/* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
 #define MALLOC_HEADER 16u
+#define MALLOC_SIZE_FIELD 8u
 
 void memory_init(struct memory *memory, const struct rcumap_allocator *user)
 {
@@ -83,16 +85,74 @@ void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size)
 /* Does the slab serve blocks of this size? */
 static bool in_slab(const struct memory *memory, size_t size)
 {
-	return !memory->user.alloc && size <= SLAB_BLOCK_MAX;
+	return !memory->user.alloc && size <= SLAB_BLOCK_MAX && !budget_is_on(&memory->budget);
 }
 
-/* What a block from outside takes. */
-static int64_t outside_held(const struct memory *memory, size_t size)
+/* What a block from outside takes: what the allocator rounded it up to, where that matters. */
+static size_t outside_held(const struct memory *memory, const void *p, size_t size)
 {
-	return (int64_t)(size + (memory->user.alloc ? 0 : MALLOC_HEADER));
+	if (memory->user.alloc)
+		return size;
+	return budget_is_on(&memory->budget) ? malloc_usable_size((void *)p) + MALLOC_SIZE_FIELD : size + MALLOC_HEADER;
 }
 
-int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
+/*
+ * The same, at most, before there is a block. Of malloc: glibc rounds up to 16 bytes, from 128 KiB on to a page, with a
+ * header of 8 or 16; jemalloc and others to one of four sizes for each power of two. What is aligned may begin later.
+ */
+static size_t outside_bound(const struct memory *memory, size_t size, size_t align)
+{
+	if (memory->user.alloc)
+		return size;
+
+	const size_t with_header = size + MALLOC_HEADER + (align > 16 ? align : 0);
+	const unsigned bits = 61 - (unsigned)__builtin_clzll(with_header | 64);
+	const size_t step = (size_t)1 << bits;
+
+	return ((with_header + step - 1) & ~(step - 1)) + MALLOC_SIZE_FIELD;
+}
+
+size_t memory_entry_bound(const struct memory *memory, size_t size)
+{
+	return outside_bound(memory, size, 16) + RECORD_BYTES;
+}
+
+size_t memory_entry_bytes(const struct memory *memory, const void *p, size_t size)
+{
+	return outside_held(memory, p, size) + RECORD_BYTES;
+}
+
+/* What a use counts beyond the block itself. */
+static size_t beside(enum memory_use use)
+{
+	return use == MEMORY_ENTRY ? RECORD_BYTES : 0;
+}
+
+/* A block from outside, within the budget. */
+static int budget_alloc(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p)
+{
+	struct budget *budget = &memory->budget;
+	const size_t bound = outside_bound(memory, size, align) + beside(use);
+
+	if (!budget_take(budget, use, bound))
+		return -ENOSPC;
+
+	int error = checked_alloc(&memory->user, size, align, p);
+	size_t held = error ? 0 : outside_held(memory, *p, size) + beside(use);
+
+	if (held <= bound) {
+		budget_give(budget, use, bound - held);
+		return error;
+	}
+	/* An allocator that rounds up further. */
+	if (budget_take(budget, use, held - bound))
+		return 0;
+	outside_free(&memory->user, *p, size);
+	budget_give(budget, use, bound);
+	return -ENOSPC;
+}
+
+int memory_alloc_for(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p)
 {
 	if (in_slab(memory, size)) {
 		void *block = slab_alloc(&memory->slab, stripe_index(), size);
@@ -103,39 +163,48 @@ int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
 		return 0;
 	}
 
-	int error = checked_alloc(&memory->user, size, align, p);
+	/* Of malloc an aligned block costs more than a second line. */
+	if (use == MEMORY_ENTRY && budget_is_on(&memory->budget) && !memory->user.alloc)
+		align = 16;
+
+	int error = budget_is_on(&memory->budget) ? budget_alloc(memory, use, size, align, p) :
+						    checked_alloc(&memory->user, size, align, p);
 
 	if (!error)
-		count(memory, outside_held(memory, size));
+		count(memory, (int64_t)outside_held(memory, *p, size));
 	return error;
 }
 
-static void free_large(struct memory *memory, void *p, size_t size)
+static void free_large(struct memory *memory, enum memory_use use, void *p, size_t size)
 {
+	size_t held = outside_held(memory, p, size);
+
 	outside_free(&memory->user, p, size);
-	count(memory, -outside_held(memory, size));
+	count(memory, -(int64_t)held);
+	if (budget_is_on(&memory->budget))
+		budget_give(&memory->budget, use, held + beside(use));
 }
 
-void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size)
+void memory_free_for(struct memory *memory, enum memory_use use, struct slab_freer *freer, void *p, size_t size)
 {
 	if (in_slab(memory, size))
 		slab_free(&memory->slab, freer, p, size);
 	else
-		free_large(memory, p, size);
+		free_large(memory, use, p, size);
 }
 
-void memory_discard(struct memory *memory, void *p, size_t size)
+void memory_discard_for(struct memory *memory, enum memory_use use, void *p, size_t size)
 {
 	if (in_slab(memory, size))
 		slab_discard(&memory->slab, p, size);
 	else
-		free_large(memory, p, size);
+		free_large(memory, use, p, size);
 }
 
 void memory_abandon(struct memory *memory, void *p, size_t size)
 {
 	if (!in_slab(memory, size))
-		free_large(memory, p, size);
+		free_large(memory, MEMORY_STRUCTURE, p, size);
 }
 
 static int64_t large_bytes(const struct memory *memory)
@@ -159,43 +228,57 @@ static bool is_mapped(const struct memory *memory, size_t size)
 	return !memory->user.alloc && size >= LINES_MAPPED_MIN;
 }
 
-/* What an array of `size` bytes takes. */
-static size_t lines_held(const struct memory *memory, size_t size)
+/* What an array of `size` bytes takes, at most before there is one. */
+static size_t lines_bound(const struct memory *memory, size_t size)
 {
-	return is_mapped(memory, size) ? (size + PAGE - 1) & ~(PAGE - 1) : size;
+	if (is_mapped(memory, size))
+		return (size + PAGE - 1) & ~(PAGE - 1);
+	return budget_is_on(&memory->budget) ? outside_bound(memory, size, 64) : size;
+}
+
+static int map_lines(const struct memory *memory, size_t size, void **p)
+{
+	void *pages = (budget_is_on(&memory->budget) ? pages_map_tight : pages_map)(size);
+
+	if (!pages)
+		return -ENOMEM;
+	if (!usable(pages, 64)) {
+		pages_unmap(pages, size);
+		return -EFAULT;
+	}
+	*p = pages;
+	return 0;
 }
 
 int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 {
-	size_t held = lines_held(memory, size);
+	const bool limited = budget_is_on(&memory->budget);
+	const size_t held = lines_bound(memory, size);
 
-	if (!is_mapped(memory, size)) {
-		int error = checked_alloc(&memory->user, size, 64, p);
+	if (limited && !budget_take_table(&memory->budget, held))
+		return -ENOSPC;
 
-		if (error)
-			return error;
-		memset(*p, 0, size);
-	} else {
-		void *pages = pages_map(held);
+	int error = is_mapped(memory, size) ? map_lines(memory, held, p) : checked_alloc(&memory->user, size, 64, p);
 
-		if (!pages)
-			return -ENOMEM;
-		if (!usable(pages, 64)) {
-			pages_unmap(pages, held);
-			return -EFAULT;
-		}
-		*p = pages;
+	if (error) {
+		if (limited)
+			budget_give_table(&memory->budget, held);
+		return error;
 	}
+	if (!is_mapped(memory, size))
+		memset(*p, 0, size);
 	atomic_fetch_add_explicit(&memory->line_bytes, held, memory_order_relaxed); /* a statistic */
 	return 0;
 }
 
 bool memory_could_hold_lines(const struct memory *memory, size_t size)
 {
+	if (budget_is_on(&memory->budget))
+		return budget_could_hold(&memory->budget, lines_bound(memory, size));
 	if (!is_mapped(memory, size))
 		return true;
 
-	size_t held = lines_held(memory, size);
+	size_t held = lines_bound(memory, size);
 	void *pages = pages_map(held);
 
 	if (pages)
@@ -205,13 +288,15 @@ bool memory_could_hold_lines(const struct memory *memory, size_t size)
 
 void memory_free_lines(struct memory *memory, void *p, size_t size)
 {
-	size_t held = lines_held(memory, size);
+	size_t held = lines_bound(memory, size);
 
 	if (is_mapped(memory, size))
 		pages_unmap(p, held);
 	else
 		outside_free(&memory->user, p, size);
 	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);
+	if (budget_is_on(&memory->budget))
+		budget_give_table(&memory->budget, held);
 }
 
 uint64_t memory_bytes(const struct memory *memory)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * All memory of one map, and the count of it: small blocks from the slab, larger ones from malloc, tables from the
- * kernel; or everything from the user's allocator.
+ * kernel; or everything from the user's allocator. In a map with max_bytes no block is from the slab, where blocks stay what
+ * they once were: a budget says what there may be (memory/budget.h).
  *
  * Three kinds of giving back:
  *   memory_free()     nobody can reach the block any more; through the calling thread's freer
@@ -17,6 +18,7 @@
 
 #include <rcumap.h>
 
+#include "memory/budget.h"
 #include "memory/slab.h"
 
 /* Addresses have 48 bits, so that a slot word has room for a tag. */
@@ -29,17 +31,38 @@ struct memory {
 		_Alignas(64) _Atomic int64_t bytes; /* of blocks not in the slab; one stripe alone may be negative */
 	} stripe[STRIPE_COUNT];
 	_Atomic uint64_t line_bytes; /* of tables' arrays */
+	struct budget budget;
 };
 
 /* `memory` is zeroed. */
 void memory_init(struct memory *memory, const struct rcumap_allocator *user);
 void memory_fini(struct memory *memory);
 
-/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM or -EFAULT
- * (the user's allocator returned an address that cannot be used). Inside a read section. */
-int memory_alloc(struct memory *memory, size_t size, size_t align, void **p);
-void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size);
-void memory_discard(struct memory *memory, void *p, size_t size);
+/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM, -EFAULT
+ * (the user's allocator returned an address that cannot be used), or -ENOSPC (the budget has no room). Inside a read
+ * section. */
+int memory_alloc_for(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p);
+void memory_free_for(struct memory *memory, enum memory_use use, struct slab_freer *freer, void *p, size_t size);
+void memory_discard_for(struct memory *memory, enum memory_use use, void *p, size_t size);
+
+static inline int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
+{
+	return memory_alloc_for(memory, MEMORY_STRUCTURE, size, align, p);
+}
+
+static inline void memory_free(struct memory *memory, struct slab_freer *freer, void *p, size_t size)
+{
+	memory_free_for(memory, MEMORY_STRUCTURE, freer, p, size);
+}
+
+static inline void memory_discard(struct memory *memory, void *p, size_t size)
+{
+	memory_discard_for(memory, MEMORY_STRUCTURE, p, size);
+}
+
+/* With a budget: what an entry of so many bytes counts at most; what this one does. */
+size_t memory_entry_bound(const struct memory *memory, size_t size);
+size_t memory_entry_bytes(const struct memory *memory, const void *p, size_t size);
 
 /* At the end of the map, as memory_free(), but a block of the slab may be left to memory_fini(). */
 void memory_abandon(struct memory *memory, void *p, size_t size);

@@ -30,6 +30,12 @@ static inline uint64_t load_slots(unsigned bits)
 	return (uint64_t)LINE_SLOTS << bits;
 }
 
+/* Entries that a table of `bits` has before it must grow. */
+static inline uint64_t load_most(unsigned bits)
+{
+	return load_slots(bits) * 4 / 5;
+}
+
 static inline bool load_must_grow(uint64_t entries, unsigned bits)
 {
 	return entries * 5 > load_slots(bits) * 4;

@@ -20,14 +20,14 @@ static size_t array_bytes(unsigned bits, bool ghosts)
 	return (sizeof(struct line) + (ghosts ? sizeof(ghost_word) : 0)) << bits;
 }
 
-static size_t array_size(const struct tables *tables, unsigned bits)
+size_t tables_bytes_of(const struct tables *tables, unsigned bits)
 {
 	return array_bytes(bits, tables->have_ghosts);
 }
 
 bool table_could_have(const struct tables *tables, unsigned bits)
 {
-	return memory_could_hold_lines(tables->memory, array_size(tables, bits));
+	return memory_could_hold_lines(tables->memory, tables_bytes_of(tables, bits));
 }
 
 static unsigned fresh_tag_shift(unsigned bits)
@@ -42,7 +42,7 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 	if (error)
 		return error;
-	error = memory_alloc_lines(tables->memory, array_size(tables, bits), &lines);
+	error = memory_alloc_lines(tables->memory, tables_bytes_of(tables, bits), &lines);
 	if (error) {
 		memory_discard(tables->memory, p, sizeof(struct table));
 		return error;
@@ -66,7 +66,7 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 static void discard(struct tables *tables, struct table *table)
 {
-	memory_free_lines(tables->memory, table->lines, array_size(tables, table->bits));
+	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->bits));
 	memory_discard(tables->memory, table, sizeof *table);
 }
 
@@ -107,10 +107,10 @@ void table_free(struct tables *tables, struct table *table, struct slab_freer *f
 	while (line) {
 		struct line *next = link_line(atomic_load_explicit(&line->ctl, memory_order_relaxed));
 
-		memory_free(tables->memory, freer, line, sizeof *line);
+		memory_free_for(tables->memory, MEMORY_LINE, freer, line, sizeof *line);
 		line = next;
 	}
-	memory_free_lines(tables->memory, table->lines, array_size(tables, table->bits));
+	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->bits));
 	memory_free(tables->memory, freer, table, sizeof *table);
 }
 
@@ -182,7 +182,7 @@ bool tables_advance(struct tables *tables, struct table *table)
 int table_alloc_line(struct tables *tables, enum line_state state, struct line **line)
 {
 	void *p = NULL;
-	int error = memory_alloc(tables->memory, sizeof(struct line), 64, &p);
+	int error = memory_alloc_for(tables->memory, MEMORY_LINE, sizeof(struct line), 64, &p);
 
 	if (error)
 		return error;
@@ -205,7 +205,7 @@ void table_own_line(struct table *table, struct line *line)
 
 void table_discard_line(struct tables *tables, struct line *line)
 {
-	memory_discard(tables->memory, line, sizeof *line);
+	memory_discard_for(tables->memory, MEMORY_LINE, line, sizeof *line);
 }
 
 uint64_t table_bytes(const struct table *table)

@@ -122,6 +122,9 @@ static inline ghost_word *table_ghost(const struct table *table, uint64_t hash)
 	return &table->ghosts[hash >> (64 - table->bits)];
 }
 
+/* Bytes of a table's array, of so many bits. */
+size_t tables_bytes_of(const struct tables *tables, unsigned bits);
+
 /* Create the first table, open for use; `ghosts`: with a word of them for each bucket. 0, -ENOMEM, -EFAULT. */
 int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits, bool ghosts);
 

@@ -4,17 +4,31 @@
 /* Added to `reserved` to close a block: larger than any number of reservations. */
 #define CLOSED (UINT64_C(1) << 62)
 
-static int create(struct memory *memory, struct log_block **block)
+void log_init(struct log *log, enum memory_use use, unsigned cells)
 {
+	log->use = use;
+	log->cells = cells < LOG_CELLS ? cells : LOG_CELLS;
+}
+
+/* In each block. */
+static unsigned cells_of(const struct log *log)
+{
+	return log->cells ? log->cells : LOG_CELLS;
+}
+
+static int create(const struct log *log, struct memory *memory, struct log_block **block)
+{
+	const unsigned cells = cells_of(log);
 	void *p = NULL;
-	int error = memory_alloc(memory, sizeof(struct log_block), 16, &p);
+	int error = memory_alloc_for(memory, log->use, LOG_BLOCK_BYTES(cells), 16, &p);
 
 	if (error)
 		return error;
 	*block = p;
 	(*block)->next = NULL;
+	(*block)->cells = cells;
 	atomic_init(&(*block)->reserved, 1); /* the creator's own */
-	for (unsigned i = 0; i < LOG_CELLS; i++)
+	for (unsigned i = 0; i < cells; i++)
 		atomic_init(&(*block)->cell[i], 0);
 	return 0;
 }
@@ -35,14 +49,14 @@ int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 			/* relaxed: the number alone decides whose cell it is (R1) */
 			uint64_t i = atomic_fetch_add_explicit(&block->reserved, 1, memory_order_relaxed);
 
-			if (i < LOG_CELLS) {
+			if (i < block->cells) {
 				*cell = &block->cell[i];
 				return 0;
 			}
 		}
 
 		struct log_block *fresh = NULL;
-		int error = create(memory, &fresh);
+		int error = create(log, memory, &fresh);
 
 		if (error)
 			return error;
@@ -59,7 +73,7 @@ int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 		}
 		if (fresh->next)
 			add_to_backlog(log, (uint64_t)-1);
-		memory_discard(memory, fresh, sizeof *fresh);
+		memory_discard_for(memory, log->use, fresh, LOG_BLOCK_BYTES(fresh->cells));
 	}
 }
 
@@ -126,9 +140,9 @@ static void take_closed(struct log *log, struct log_batch *batch, bool whole)
 		/* relaxed: R1; what is in the cells is read with [CELL acquire] */
 		uint64_t reserved = atomic_fetch_add_explicit(&block->reserved, CLOSED, memory_order_relaxed);
 
-		block->used = reserved < LOG_CELLS ? reserved : LOG_CELLS;
+		block->used = reserved < block->cells ? reserved : block->cells;
 		for (struct log_block *full = block->next; full; full = full->next, count++)
-			full->used = LOG_CELLS;
+			full->used = full->cells;
 		sort_list(log, batch, block, whole);
 	}
 	add_to_backlog(log, -count);
@@ -153,7 +167,7 @@ void log_put_back(struct log *log, struct log_block *block)
 
 void log_reclaim_block(struct log *log, struct memory *memory, struct slab_freer *freer, struct log_block *block)
 {
-	memory_free(memory, freer, block, sizeof *block);
+	memory_free_for(memory, log->use, freer, block, LOG_BLOCK_BYTES(block->cells));
 	atomic_fetch_sub_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
 }
 
@@ -173,6 +187,11 @@ uint64_t log_blocks(const struct log *log)
 	return atomic_load_explicit(&((struct log *)log)->blocks, memory_order_relaxed);
 }
 
+uint64_t log_bytes(const struct log *log)
+{
+	return log_blocks(log) * LOG_BLOCK_BYTES(cells_of(log));
+}
+
 uint64_t log_backlog(const struct log *log)
 {
 	/* relaxed: a hint */
@@ -185,7 +204,7 @@ static void cancel_unfilled(struct log_block *block)
 {
 	uint64_t reserved = atomic_load_explicit(&block->reserved, memory_order_relaxed);
 
-	for (uint64_t i = 0; i < LOG_CELLS && i < reserved; i++)
+	for (uint64_t i = 0; i < block->cells && i < reserved; i++)
 		if (!atomic_load_explicit(&block->cell[i], memory_order_relaxed))
 			atomic_store_explicit(&block->cell[i], LOG_CANCELLED, memory_order_relaxed);
 }
@@ -217,7 +236,7 @@ void log_adopt(struct log *log, uint64_t taken)
 static void visit_block(const struct log_block *block, void (*visit)(void *ctx, uint64_t word), void *ctx)
 {
 	/* Cells that were never reserved are 0. */
-	for (unsigned i = 0; i < LOG_CELLS; i++) {
+	for (unsigned i = 0; i < block->cells; i++) {
 		uint64_t word = atomic_load_explicit(&((struct log_block *)block)->cell[i], memory_order_relaxed);
 
 		if (word && word != LOG_CANCELLED)

@@ -46,17 +46,20 @@ typedef _Atomic uint64_t log_cell; /* 0: not filled yet */
 
 struct log_block {
 	struct log_block *next; /* the full one before it; then in `waiting`; of a taken block, the consumer's */
-	_Atomic uint64_t reserved; /* cells reserved; may pass LOG_CELLS */
+	_Atomic uint64_t reserved; /* cells reserved; may pass `cells` */
 	uint64_t used; /* once closed: cells that count */
-	log_cell cell[LOG_CELLS];
+	uint64_t cells; /* that it has */
+	log_cell cell[];
 };
 
-#ifndef RCUMAP_DEBUG
-_Static_assert(sizeof(struct log_block) <= 4096, "a block is a page at most");
-#endif
+/* Bytes of a block. */
+#define LOG_BLOCK_BYTES(cells) (sizeof(struct log_block) + (cells) * sizeof(log_cell))
+_Static_assert(LOG_BLOCK_BYTES(LOG_CELLS) <= 4096, "a block is a page at most");
 
-/* All zero at first. */
+/* All zero at first, or as log_init() sets it. */
 struct log {
+	enum memory_use use; /* of its blocks */
+	unsigned cells; /* in each; 0: LOG_CELLS */
 	struct {
 		_Alignas(64) _Atomic(struct log_block *) current;
 	} stripe[STRIPE_COUNT];
@@ -71,8 +74,11 @@ struct log_batch {
 	uint64_t count;
 };
 
+/* The log of a map that has little memory: `cells` in a block, up to LOG_CELLS, of which less lie idle. */
+void log_init(struct log *log, enum memory_use use, unsigned cells);
+
 /* Set *cell to a reserved cell. 0; 1: as 0, and the consumer must be woken once the cell is filled or cancelled;
- * -ENOMEM, -EFAULT. Inside a read section. Lock-free. */
+ * -ENOMEM, -EFAULT, -ENOSPC. Inside a read section. Lock-free. */
 int log_reserve(struct log *log, struct memory *memory, log_cell **cell);
 
 /* Fill the cell with a word that is neither 0 nor LOG_CANCELLED. Wait-free. */
@@ -134,6 +140,9 @@ void log_reclaim_list(struct log *log, struct memory *memory, struct slab_freer 
 /* Blocks that writers have begun and nobody has freed yet; full ones that have not been taken. Wait-free. */
 uint64_t log_blocks(const struct log *log);
 uint64_t log_backlog(const struct log *log);
+
+/* What all of them take. Wait-free. */
+uint64_t log_bytes(const struct log *log);
 
 /* In a child of fork(), where no other thread of the parent is: cells that are reserved and not filled are cancelled,
  * so that no block waits for their writers. `taken`: the blocks that the consumer has taken and not freed. */

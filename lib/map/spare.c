@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/spare.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "map/reclaimer.h"
+#include "protocol/load.h"
+
+/* What the slack grows by, and the most that is charged for it: parts of the limit. */
+#define SLACK_STEP 64u
+#define SLACK_MOST 8u
+/* Batches in a row that nobody has waited for, after which the slack shrinks by an eighth. */
+#define CALM_BATCHES 64u
+/* A stripe wakes the reclaimer when it has retired this part of what is always kept free. */
+#define WAKE_PART 16u
+#define WAKE_BYTES_MIN UINT64_C(1024)
+/* The fund grows over the last quarter before a table is full. */
+#define FUND_PART 4u
+/* Others who are about to store have all there is, and no batch tells when they are done. */
+#define WAIT_SLICE_NS UINT64_C(10000000)
+#define WAIT_MS 1000u
+
+static struct quota *live(struct rcumap *map)
+{
+	return &map->memory.budget.live;
+}
+
+static uint64_t limit(const struct rcumap *map)
+{
+	return map->memory.budget.set_aside + map->memory.budget.held.limit;
+}
+
+void spare_init(struct rcumap *map, uint64_t wait_ms)
+{
+	uint64_t grain = WAKE_BYTES_MIN;
+
+	while (grain < (map->memory.budget.held.limit - live(map)->limit) / WAKE_PART)
+		grain *= 2;
+	map->spare.wake_mask = ~(grain - 1);
+	if (wait_ms == 0)
+		wait_ms = map->section == &section_qsbr ? RCUMAP_WAIT_NONE : WAIT_MS;
+	map->spare.wait_ns = wait_ms == RCUMAP_WAIT_NONE ? 0 : wait_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */
+}
+
+/* ------------------------------------------------------------------ the fund */
+
+static void set_fund(struct rcumap *map, uint64_t bytes)
+{
+	/* relaxed: a number; who changes it charges the difference */
+	uint64_t before = atomic_exchange_explicit(&map->spare.fund, bytes, memory_order_relaxed);
+
+	if (bytes > before)
+		quota_charge(live(map), bytes - before);
+	else if (bytes < before)
+		quota_discharge(live(map), before - bytes);
+}
+
+void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
+{
+	if (!budget_is_on(&map->memory.budget))
+		return;
+
+	const uint64_t full = load_most(table->bits), start = full - full / FUND_PART;
+	const uint64_t next = table->bits < TABLE_BITS_MAX ? tables_bytes_of(&map->tables, table->bits + 1) : 0;
+	const uint64_t beyond = entries > full ? full - start : entries > start ? entries - start : 0;
+
+	/* In double: no product overflows, and it need not be exact. */
+	set_fund(map, full > start ? (uint64_t)((double)next * (double)beyond / (double)(full - start)) : 0);
+}
+
+void spare_begun(struct rcumap *map)
+{
+	if (budget_is_on(&map->memory.budget))
+		set_fund(map, 0);
+}
+
+/* ------------------------------------------------------------------ the slack */
+
+/* Under the reclaimer's lock. */
+static void adjust_slack(struct rcumap *map)
+{
+	struct spare *spare = &map->spare;
+	const uint64_t step = limit(map) / SLACK_STEP, most = limit(map) / SLACK_MOST - step;
+	const bool waited = spare->waits != spare->waits_seen;
+
+	spare->waits_seen = spare->waits;
+	if (waited) {
+		spare->calm = 0;
+		if (spare->slack + step <= most) {
+			spare->slack += step;
+			quota_charge(live(map), step);
+		}
+	} else if (++spare->calm >= CALM_BATCHES && spare->slack) {
+		uint64_t less = spare->slack / 8 + 1;
+
+		spare->calm = 0;
+		spare->slack -= less;
+		quota_discharge(live(map), less);
+	}
+}
+
+void spare_given(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	pthread_mutex_lock(&reclaimer->lock);
+	if (budget_is_on(&map->memory.budget)) {
+		map->spare.batches++;
+		adjust_slack(map);
+	}
+	pthread_cond_broadcast(&reclaimer->changed);
+	pthread_mutex_unlock(&reclaimer->lock);
+}
+
+/* ------------------------------------------------------------------ waiting */
+
+static struct timespec time_of(uint64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+}
+
+/* Until a batch has been given back since the last try, or for a slice. */
+static void wait_for_batch(struct rcumap *map, struct spare_wait *wait, uint64_t now_ns)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+	const uint64_t slice_ns = now_ns + WAIT_SLICE_NS;
+	const struct timespec end = time_of(slice_ns < wait->until_ns ? slice_ns : wait->until_ns);
+	int error = 0;
+
+	pthread_mutex_lock(&reclaimer->lock);
+	map->spare.waits++;
+	while (wait->batches == map->spare.batches && !error)
+		error = pthread_cond_timedwait(&reclaimer->changed, &reclaimer->lock, &end);
+	wait->batches = map->spare.batches;
+	pthread_mutex_unlock(&reclaimer->lock);
+}
+
+static void begin_to_wait(struct rcumap *map, struct spare_wait *wait, uint64_t now_ns)
+{
+	wait->until_ns = now_ns + map->spare.wait_ns;
+	pthread_mutex_lock(&map->reclaimer.lock);
+	wait->batches = map->spare.batches;
+	pthread_mutex_unlock(&map->reclaimer.lock);
+	/* relaxed: a statistic */
+	atomic_fetch_add_explicit(&map->spare.waited, 1, memory_order_relaxed);
+}
+
+bool spare_wait(struct rcumap *map, struct spare_wait *wait)
+{
+	bool paused;
+
+	/* Neither in the caller's section, which holds its memory back itself, nor where the reclaimer would wait for itself. */
+	if (!map->spare.wait_ns || map->reclaimer.orphaned || reclaimer_leave_section(map, &paused))
+		return false;
+
+	const uint64_t now_ns = clock_system_ns(CLOCK_MONOTONIC);
+	const bool first = !wait->until_ns;
+
+	wake_signal(&map->reclaimer.wake);
+	/* First it tries again, at once: from then on it knows which batches it has seen. */
+	if (first)
+		begin_to_wait(map, wait, now_ns);
+	else if (now_ns < wait->until_ns)
+		wait_for_batch(map, wait, now_ns);
+	map->section->resume(paused);
+	return first || now_ns < wait->until_ns;
+}
+
+void spare_refused(struct rcumap *map)
+{
+	atomic_fetch_add_explicit(&map->spare.refused, 1, memory_order_relaxed); /* a statistic */
+}
+
+void spare_adopt(struct rcumap *map)
+{
+	map->spare.waits_seen = map->spare.waits;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/budget.h"
+
+/* The part of max_bytes that may be set aside for records, and what is always kept free for garbage. */
+#define RECORDS_PART 32u
+#define FREE_PART 64u
+/* Cells in a block of records, at least. */
+#define RECORD_CELLS_MIN 16u
+/* What malloc adds to such a block. */
+#define RECORD_SLACK 32u
+
+void budget_init(struct budget *budget, uint64_t max_bytes, size_t map_bytes, size_t record_header, unsigned record_cells_max)
+{
+	uint64_t block = max_bytes / RECORDS_PART / RECORD_BLOCKS, overhead = record_header + RECORD_SLACK;
+	uint64_t cells = block > overhead ? (block - overhead) / sizeof(uint64_t) : 0;
+
+	cells = cells < RECORD_CELLS_MIN ? RECORD_CELLS_MIN : cells;
+	budget->record_cells = cells < record_cells_max ? (unsigned)cells : record_cells_max;
+	budget->set_aside = map_bytes + RECORD_BLOCKS * (overhead + budget->record_cells * sizeof(uint64_t));
+	quota_init(&budget->held, max_bytes - budget->set_aside);
+	quota_init(&budget->live, budget->held.limit - max_bytes / FREE_PART);
+}
+
+/* So much of what is set aside for lines. */
+static bool draw_line(struct budget *budget, int64_t bytes)
+{
+	/* relaxed, all: a number. B3. */
+	int64_t there = atomic_load_explicit(&budget->line_credit, memory_order_relaxed);
+
+	do
+		if (there < bytes)
+			return false;
+	while (!atomic_compare_exchange_weak_explicit(&budget->line_credit, &there, there - bytes, memory_order_relaxed,
+						      memory_order_relaxed));
+	return true;
+}
+
+/* All of it beyond `kept`. */
+static size_t draw_surplus(struct budget *budget, int64_t kept)
+{
+	int64_t there = atomic_load_explicit(&budget->line_credit, memory_order_relaxed); /* as above */
+
+	do
+		if (there <= kept)
+			return 0;
+	while (!atomic_compare_exchange_weak_explicit(&budget->line_credit, &there, kept, memory_order_relaxed,
+						      memory_order_relaxed));
+	return (size_t)(there - kept);
+}
+
+static void add_lines(struct budget *budget, size_t bytes)
+{
+	atomic_fetch_add_explicit(&budget->line_credit, (int64_t)bytes, memory_order_relaxed); /* B3 */
+}
+
+bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
+{
+	if (use == MEMORY_RECORD)
+		return true; /* B2 */
+	if (use == MEMORY_LINE) {
+		if (draw_line(budget, (int64_t)bytes))
+			return true;
+		/* It comes back as such: charged like the rest of it. */
+		if (!quota_take(&budget->held, stripe_index(), bytes))
+			return false;
+		quota_charge(&budget->live, bytes);
+		return true;
+	}
+	if (!quota_take(&budget->held, stripe_index(), bytes))
+		return false;
+	if (use == MEMORY_STRUCTURE)
+		quota_charge(&budget->live, bytes);
+	return true;
+}
+
+void budget_give(struct budget *budget, enum memory_use use, size_t bytes)
+{
+	if (use == MEMORY_RECORD)
+		return;
+	if (use == MEMORY_LINE) {
+		add_lines(budget, bytes);
+		return;
+	}
+	quota_give(&budget->held, stripe_index(), bytes);
+	if (use == MEMORY_STRUCTURE)
+		quota_discharge(&budget->live, bytes);
+}
+
+bool budget_take_table(struct budget *budget, size_t bytes)
+{
+	const size_t lines = bytes / LINE_PART;
+
+	if (!budget_take(budget, MEMORY_STRUCTURE, bytes + lines))
+		return false;
+	atomic_fetch_add_explicit(&budget->line_parts, (int64_t)lines, memory_order_relaxed); /* B3 */
+	add_lines(budget, lines);
+	return true;
+}
+
+void budget_give_table(struct budget *budget, size_t bytes)
+{
+	const int64_t lines = (int64_t)(bytes / LINE_PART);
+	int64_t kept = atomic_fetch_sub_explicit(&budget->line_parts, lines, memory_order_relaxed) - lines; /* B3 */
+
+	/* What other tables' lines have of it comes back with one of those. */
+	budget_give(budget, MEMORY_STRUCTURE, bytes + draw_surplus(budget, kept));
+}
+
+bool budget_could_hold(const struct budget *budget, size_t bytes)
+{
+	return bytes <= budget->live.limit && bytes + bytes / LINE_PART <= budget->live.limit;
+}
+
+uint64_t budget_accounted(const struct budget *budget)
+{
+	return budget->set_aside + budget->held.limit - quota_left(&budget->held);
+}
+
+uint64_t budget_entries(const struct budget *budget)
+{
+	uint64_t used = quota_used(&budget->live), charged = quota_charged(&budget->live);
+
+	return used > charged ? used - charged : 0;
+}
