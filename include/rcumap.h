@@ -26,7 +26,7 @@
  *   every delete and replacement. Never block, sleep or do I/O inside one. The options `stall_ms` and `stalled`
  *   tell of those who do.
  * - Garbage also grows while more writers than processors overwrite without pause: a grace period has to wait until
- *   each of them has had its turn. They yield the processor then, but nothing bounds the garbage yet.
+ *   each of them has had its turn. They yield the processor then; what bounds the garbage is the option `max_bytes`.
  * - Threads must be registered with liburcu for the memb and qsbr flavors before their first call, including calls
  *   that only write, and unregistered before they end. The default flavor, bp, registers threads by itself. Calls
  *   with a "yes" under O below need no registration.
@@ -74,9 +74,9 @@
  *     hold                              must (5)  yes       yes       no (5)  no         no      lock-free
  *     release                           yes       yes       yes       yes     no         no      lock-free
  *     get get_batch ttl                 yes       yes       yes       no      no         no      wait-free (1)
- *     put add replace compare_and_swap  yes       no        yes       no      yes        no      lock-free (1)
- *     update                            yes       no        yes       no      yes        no      lock-free (1)
- *     touch                             yes       no        yes       no      yes (2)    no      lock-free (1)
+ *     put add replace compare_and_swap  yes       no        yes       no      yes        no (7)  lock-free (1)
+ *     update                            yes       no        yes       no      yes        no (7)  lock-free (1)
+ *     touch                             yes       no        yes       no      yes (2)    no (7)  lock-free (1)
  *     delete delete_if                  yes       no        yes       no      yes (2)    no      lock-free (1)
  *     clear                             yes       no        yes       no      yes (2)    no      lock-free per bucket
  *     scan                              yes       no        yes       no      no         no      wait-free per bucket
@@ -97,6 +97,7 @@
  *     (4) in a section opened there; with qsbr there is one.
  *     (5) or on an entry that is held, or was given to a callback or function, anywhere.
  *     (6) holds up reclamation for as long as it takes.
+ *     (7) with max_bytes it may wait for memory, neither under R with bp and memb nor under C: see wait_ms.
  *
  * No function may be called in a signal handler: a handler that interrupts its own thread inside the allocator or
  * inside liburcu's registration would deadlock.

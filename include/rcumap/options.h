@@ -131,18 +131,20 @@ struct rcumap_options {
 	 * at. A capacity beyond it is cut down to it. */
 	uint64_t max_entries;
 	/** Bytes of memory that the map has, at most, at any instant: RCUMAP_MAX_BYTES_MIN to RCUMAP_MAX_BYTES_MAX;
-	 * 0: no limit. All of it counts, as it was allocated: entries, also those that were removed and await their grace
-	 * period or are held; tables, both of them while one grows; what reminds of deadlines, and all other structures.
-	 * Not the stacks of the map's threads. Who stores evicts others first, as with max_entries: of at most twice the
-	 * size of what he stores, and one more. Some of the limit is kept free for what awaits its grace period, from
-	 * a sixty-fourth to an eighth of it, as there is need. With a limit each entry is a block of the allocator, and
-	 * counts as malloc_usable_size() tells; with an `allocator` of the user's, as it was asked for. doc/limits.md. */
+	 * 0: no limit. All of it counts, as it was allocated: entries, also those that were removed and await their
+	 * grace period or are held; tables, both of them while one grows; reminders of deadlines, and all other
+	 * structures, but for the stacks of the map's threads. Who stores makes room by evicting others, as with
+	 * max_entries: of at most twice the size of what he stores, and one more. Some of the limit is kept free for
+	 * what awaits its grace period, from a 64th to an eighth of it, as there is need. Each entry is a block of
+	 * malloc, and counts malloc_usable_size() and 24 bytes; from an `allocator` of the user's, what was asked for
+	 * and 16 bytes. A capacity whose table would take more than a quarter of the limit is cut down. More in
+	 * doc/limits.md. */
 	uint64_t max_bytes;
-	/** With max_bytes: how many milliseconds a store waits, at most, where all memory that it could have awaits a grace
-	 * period or is held, before it is refused: 1 to RCUMAP_TTL_MAX; RCUMAP_WAIT_NONE: not at all; 0: a second with
-	 * bp and memb, not at all with qsbr. It never waits inside the caller's section, nor in a callback. With qsbr,
-	 * where sections cannot be told, a store that may wait is a quiescent state: not for threads that call it
-	 * with anything found still in use. */
+	/** With max_bytes: how many milliseconds a store waits, at most, where all memory that it could have awaits a
+	 * grace period or is held, before it is refused: 1 to RCUMAP_TTL_MAX; RCUMAP_WAIT_NONE: not at all; 0: a second
+	 * with bp and memb, not at all with qsbr. It never waits inside the caller's section, nor in a callback. With
+	 * qsbr, where sections cannot be told, a store that may wait is a quiescent state: it ends the validity of
+	 * whatever its thread has found. */
 	uint64_t wait_ms;
 };
 

@@ -57,8 +57,8 @@ struct rcumap_stats {
 	/** Entries removed so far to make room for others, in a map with a limit. */
 	uint64_t evicted;
 	/** In a map with max_bytes, else 0. What counts against the limit: never more than it. Of that, what no block
-	 * has been allocated for: what writers have ahead, and what is set aside so that every removal succeeds. What the
-	 * entries count that can be found. */
+	 * has been allocated for: what writers have ahead, and what is set aside so that every removal succeeds. What
+	 * the entries count that can be found. */
 	uint64_t accounted_bytes, reserved_bytes, entry_bytes;
 	/** Stores refused so far for want of room, with -ENOSPC or -EFBIG; stores that waited for room. */
 	uint64_t refused, waited;

@@ -28,17 +28,19 @@ extern "C" {
  * @param[out] version   the version of the new entry, 0 with a life of 0; may be NULL.
  * @retval 0            stored.
  * @retval -EINVAL      map or key is NULL, key_size out of range, value NULL with a size.
- * @retval -EFBIG       value_size above RCUMAP_VALUE_SIZE_MAX.
+ * @retval -EFBIG       value_size above RCUMAP_VALUE_SIZE_MAX; or the entry alone is more than max_bytes has room for.
  * @retval -ERANGE      ttl_ms is above RCUMAP_TTL_MAX, and neither RCUMAP_TTL_DEFAULT nor RCUMAP_TTL_NEVER.
  * @retval -ENOMEM      no memory.
  * @retval -EFAULT      the user's allocator returned an unusable address.
  * @retval -ENOSPC      the map has a limit, and other calls, under way just now, have all that there is to evict in
- *                      their hands: with fewer threads in calls than max_entries it does not happen.
+ *                      their hands: with fewer threads in calls than max_entries it does not happen. Or what
+ *                      max_bytes allows awaits a grace period, or is held, and did not come back within wait_ms.
  * @retval -EOVERFLOW   too many keys share one hash: the bucket's chain is full and growth cannot help.
  * @retval -ESHUTDOWN   in a callback while the map is being destroyed.
  *
- * Context: own section. Lock-free. Ordering: all that happened before the call is visible to a reader who finds the
- * entry. Cost: as a find plus the entry's allocation and copy.
+ * Context: own section. Lock-free; with max_bytes it may wait, as rcumap_options.wait_ms says. Ordering: all that
+ * happened before the call is visible to a reader who finds the entry. Cost: as a find plus the entry's allocation and
+ * copy, and, at a limit, what is evicted for it.
  */
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version);
@@ -122,7 +124,7 @@ int rcumap_update(struct rcumap *map, const void *key, size_t key_size, rcumap_u
  * @retval 0            done. If a short life has run out during the call, the key is absent by now.
  * @retval -ENOENT      the key is absent.
  * @retval -EINVAL      map or key is NULL, key_size out of range.
- * @retval -ERANGE, -ENOMEM, -EFAULT, -ESHUTDOWN   as rcumap_put(); the life is as before.
+ * @retval -ERANGE, -ENOMEM, -EFAULT, -ENOSPC, -ESHUTDOWN   as rcumap_put(); the life is as before.
  *
  * Context: own section. Lock-free. Cost: as a find plus one compare-and-swap. An entry that was stored without a
  * deadline, or that somebody is about to replace, is replaced by a copy of its key and value with the same version:
