@@ -130,7 +130,7 @@ int attempt_secure(struct attempt *attempt)
 
 	int result = retire_reserve(&attempt->map->retire, &attempt->map->memory, &attempt->cell);
 
-	attempt->wake |= result > 0;
+	attempt->wake |= result > 0 && reclaimer_is_idle(attempt->map);
 	attempt->help |= result > 0;
 	return result < 0 ? result : 0;
 }
@@ -216,10 +216,7 @@ static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, e
 {
 	struct map_stripe *stripe = attempt->stripe;
 
-	const size_t size = entry_size_of(entry);
-	uint64_t before = atomic_fetch_add_explicit(&stripe->retired_bytes, size, memory_order_relaxed); /* a statistic */
-
-	attempt->wake |= ((before ^ (before + size)) & attempt->map->spare.wake_mask) != 0;
+	count(&stripe->retired_bytes, entry_size_of(entry));
 	count(reason == RCUMAP_REPLACED ? &stripe->replaced :
 	      reason == RCUMAP_EXPIRED	? &stripe->expired :
 	      reason == RCUMAP_EVICTED	? &stripe->evicted :
@@ -509,8 +506,8 @@ int attempt_remove(struct attempt *attempt, struct finding *finding, enum rcumap
 		back_off(attempt);
 		return 1;
 	}
-	evict_leave(attempt, finding->view.entry_word);
 	attempt_retire(attempt, finding->view.entry, reason);
+	evict_leave(attempt, finding->view.entry_word);
 	return 0;
 }
 

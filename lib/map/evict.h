@@ -62,7 +62,8 @@ void evict_count_in(struct attempt *attempt, uint64_t marks);
 /* It has come into the place of the entry with this slot word, whose bytes are free. */
 void evict_count_over(struct attempt *attempt, uint64_t word);
 
-/* An entry with this slot word has been removed: its unit and its bytes are free. */
+/* An entry with this slot word has been removed, and counted: its unit and its bytes are free. It is the caller's section. In
+ * this order nobody who stores in its place sees it counted as there. */
 void evict_leave(struct attempt *attempt, uint64_t word);
 
 /* In a child of fork(), alone with the map: what vanished threads had in their hands is free again. Cost: a pass over the

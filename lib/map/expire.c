@@ -74,8 +74,8 @@ static int expire_slot(struct attempt *attempt, const struct table *table, struc
 		return 1;
 	if (!bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, at))
 		return 1;
-	evict_leave(attempt, at);
 	attempt_retire(attempt, entry, RCUMAP_EXPIRED);
+	evict_leave(attempt, at);
 	return 0;
 }
 

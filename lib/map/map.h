@@ -85,6 +85,7 @@ struct reclaimer {
 	uint64_t batch_ticket, batch_barrier, next_barrier;
 	bool batch_waits; /* for its grace period, or to be given back */
 	bool batch_passed; /* its grace period has ended */
+	_Atomic bool idle; /* there is no batch: who begins a block of records wakes it. C4 */
 	int resize_error; /* of the last attempt; 0 if it went well */
 
 	bool paused; /* its section, so that it holds up no grace period */
@@ -148,7 +149,6 @@ struct eviction {
 /* What is kept free in a map with max_bytes; map/spare.h. */
 struct spare {
 	uint64_t wait_ns; /* 0: not at all */
-	uint64_t wake_mask; /* a stripe that has retired so many bytes wakes the reclaimer; 0: by blocks of records alone */
 	_Atomic uint64_t fund; /* charged for the next table */
 	_Atomic uint64_t refused, waited; /* statistics */
 	/* Under the reclaimer's lock. */

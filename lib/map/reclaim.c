@@ -231,11 +231,16 @@ static uint64_t reclaim_batch(struct rcumap *map)
 		reclaimer->batch_waits = false;
 	}
 	reclaimer->batch_passed = false;
+	/* [IDLE seq_cst] before [BLOCK seq_cst] in log_take(): pairs with reclaimer_is_idle(). C4. */
+	atomic_store_explicit(&reclaimer->idle, true, memory_order_seq_cst);
 	reclaimer->batch_waits = reclaimer_take(map);
-	if (reclaimer->batch_waits)
+	if (reclaimer->batch_waits) {
+		/* [IDLE seq_cst] The take at its end sees what is begun from now on. C4. */
+		atomic_store_explicit(&reclaimer->idle, false, memory_order_seq_cst);
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
-	else
+	} else {
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */
+	}
 	return WAKE_FOREVER;
 }
 

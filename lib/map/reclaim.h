@@ -8,6 +8,8 @@
  * C2 One batch is under way at a time; later retirements wait for the next.
  * C3 A barrier is done when all that was retired before it was asked for has been reclaimed, or left to those who
  *    hold it (layout/entry.h, E4).
+ * C4 What is retired while a batch is under way needs no waking: the next take finds it. Else the reclaimer has said that it
+ *    is idle before it looked for blocks in vain, and who begins one looks whether it is after that.
  */
 #ifndef RCUMAP_RECLAIM_H
 #define RCUMAP_RECLAIM_H
@@ -27,6 +29,13 @@ void reclaimer_hand_over(struct rcumap *map, struct rcumap_entry *entry);
  * reclaimer may sleep then. It needs no section.
  */
 uint64_t reclaimer_reclaim(struct rcumap *map);
+
+/* A writer who has begun a block of retired entries: must he wake the reclaimer? Wait-free. */
+static inline bool reclaimer_is_idle(const struct rcumap *map)
+{
+	/* [IDLE seq_cst] after [BLOCK seq_cst] in log_reserve(), against reclaim_batch(). C4. */
+	return atomic_load_explicit(&((struct rcumap *)map)->reclaimer.idle, memory_order_seq_cst);
+}
 
 /* Is there anything that a batch would take, or that was handed over? */
 bool reclaimer_has_work(const struct rcumap *map);

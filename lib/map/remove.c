@@ -55,8 +55,8 @@ static int remove_slot(struct attempt *attempt, const struct table *table, struc
 	if (error)
 		return error;
 	if (bucket_remove_at(&attempt->map->tables, table, view->line, line, slot, word)) {
-		evict_leave(attempt, word);
 		attempt_retire(attempt, slot_entry(word), RCUMAP_CLEARED);
+		evict_leave(attempt, word);
 		return 0;
 	}
 

@@ -12,9 +12,6 @@
 #define SLACK_MOST 8u
 /* Batches in a row that nobody has waited for, after which the slack shrinks by an eighth. */
 #define CALM_BATCHES 64u
-/* A stripe wakes the reclaimer when it has retired this part of what is always kept free. */
-#define WAKE_PART 16u
-#define WAKE_BYTES_MIN UINT64_C(1024)
 /* The fund grows over the last quarter before a table is full. */
 #define FUND_PART 4u
 /* Others who are about to store have all there is, and no batch tells when they are done. */
@@ -33,11 +30,6 @@ static uint64_t limit(const struct rcumap *map)
 
 void spare_init(struct rcumap *map, uint64_t wait_ms)
 {
-	uint64_t grain = WAKE_BYTES_MIN;
-
-	while (grain < (map->memory.budget.held.limit - live(map)->limit) / WAKE_PART)
-		grain *= 2;
-	map->spare.wake_mask = ~(grain - 1);
 	if (wait_ms == 0)
 		wait_ms = map->section == &section_qsbr ? RCUMAP_WAIT_NONE : WAIT_MS;
 	map->spare.wait_ns = wait_ms == RCUMAP_WAIT_NONE ? 0 : wait_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */

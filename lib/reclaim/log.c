@@ -41,7 +41,7 @@ static void add_to_backlog(struct log *log, uint64_t blocks)
 int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 {
 	_Atomic(struct log_block *) *current = &log->stripe[stripe_index()].current;
-	/* [BLOCK acquire] pairs with the [BLOCK release] below: the cells are 0, the links set. */
+	/* [BLOCK acquire] pairs with the [BLOCK seq_cst] below: the cells are 0, the links set. */
 	struct log_block *block = atomic_load_explicit(current, memory_order_acquire);
 
 	for (;;) {
@@ -63,9 +63,9 @@ int log_reserve(struct log *log, struct memory *memory, log_cell **cell)
 		fresh->next = block;
 		if (block)
 			add_to_backlog(log, 1); /* first, so that it is never below 0 */
-		/* [BLOCK release] publishes the block, and hands over the full one behind it. A block that the consumer
+		/* [BLOCK seq_cst] publishes the block, and hands over the full one behind it. A block that the consumer
 		 * took meanwhile makes this fail, with NULL. */
-		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_acq_rel,
+		if (atomic_compare_exchange_strong_explicit(current, &block, fresh, memory_order_seq_cst,
 							    memory_order_acquire)) {
 			atomic_fetch_add_explicit(&log->blocks, 1, memory_order_relaxed); /* a hint */
 			*cell = &fresh->cell[0];
@@ -83,7 +83,7 @@ bool log_pending(const struct log *log)
 
 	if (log->waiting)
 		return true;
-	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK release] and wake_signal()
+	/* seq_cst: after wake_value() and before wake_wait(), against [BLOCK seq_cst] and wake_signal()
 	 * (ground/wake.h) */
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
 		if (atomic_load_explicit(&all->stripe[s].current, memory_order_seq_cst))
@@ -132,8 +132,8 @@ static void take_closed(struct log *log, struct log_batch *batch, bool whole)
 	log->waiting = NULL;
 	sort_list(log, batch, waiting, whole);
 	for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-		/* [BLOCK acquire] takes the blocks from the stripe; pairs with [BLOCK release] in log_reserve(). */
-		struct log_block *block = atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_acq_rel);
+		/* [BLOCK seq_cst] takes the blocks from the stripe; pairs with log_reserve(). */
+		struct log_block *block = atomic_exchange_explicit(&log->stripe[s].current, NULL, memory_order_seq_cst);
 
 		if (!block)
 			continue;
