@@ -115,11 +115,11 @@ static int build(struct attempt *attempt, const struct write_content *content, u
 		return error;
 	}
 	attempt->entry = p;
-	evict_built(attempt);
 	entry_set_head(p, version, evict_first_heat(attempt->map), attempt->returned);
 	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
 	if (attempt->hold)
 		entry_set_held(attempt->entry);
+	evict_built(attempt); /* from its sizes */
 	return 0;
 }
 
