@@ -2,6 +2,7 @@
 #include "fault/default_allocator.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -10,7 +11,7 @@
 static _Thread_local uint64_t countdown, countdown_threads; /* 0: not armed */
 static _Thread_local bool hit;
 static _Atomic int64_t fail_from = INT64_MAX;
-static _Atomic int64_t mapped;
+static _Atomic int64_t mapped, held, held_most;
 
 void default_allocator_arm(uint64_t n)
 {
@@ -40,6 +41,40 @@ int64_t default_allocator_mapped(void)
 	return atomic_load(&mapped);
 }
 
+int64_t default_allocator_held(void)
+{
+	return atomic_load(&held);
+}
+
+int64_t default_allocator_held_most(void)
+{
+	return atomic_load(&held_most);
+}
+
+void default_allocator_watch(void)
+{
+	atomic_store(&held_most, atomic_load(&held));
+}
+
+static void count(int64_t bytes)
+{
+	int64_t now = atomic_fetch_add(&held, bytes) + bytes, most = atomic_load(&held_most);
+
+	while (now > most && !atomic_compare_exchange_weak(&held_most, &most, now))
+		;
+}
+
+static int64_t block_bytes(void *p)
+{
+	return p ? (int64_t)malloc_usable_size(p) : 0;
+}
+
+static void *counted(void *p)
+{
+	count(block_bytes(p));
+	return p;
+}
+
 /* Shall this allocation fail? */
 static bool fails(void)
 {
@@ -60,6 +95,8 @@ void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
+void __real_free(void *p);
+void __wrap_free(void *p);
 int __real_posix_memalign(void **p, size_t align, size_t size);
 int __wrap_posix_memalign(void **p, size_t align, size_t size);
 void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
@@ -77,27 +114,47 @@ static void *no_memory(void)
 
 void *__wrap_malloc(size_t size)
 {
-	return fails() ? no_memory() : __real_malloc(size);
+	return fails() ? no_memory() : counted(__real_malloc(size));
 }
 
 void *__wrap_calloc(size_t n, size_t size)
 {
-	return fails() ? no_memory() : __real_calloc(n, size);
+	return fails() ? no_memory() : counted(__real_calloc(n, size));
 }
 
 void *__wrap_realloc(void *p, size_t size)
 {
-	return fails() ? no_memory() : __real_realloc(p, size);
+	if (fails())
+		return no_memory();
+
+	int64_t before = block_bytes(p);
+	void *moved = __real_realloc(p, size);
+
+	if (moved || size == 0)
+		count(block_bytes(moved) - before);
+	return moved;
+}
+
+void __wrap_free(void *p)
+{
+	int64_t bytes = block_bytes(p);
+
+	__real_free(p);
+	count(-bytes);
 }
 
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
-	return fails() ? no_memory() : __real_aligned_alloc(align, size);
+	return fails() ? no_memory() : counted(__real_aligned_alloc(align, size));
 }
 
 int __wrap_posix_memalign(void **p, size_t align, size_t size)
 {
-	return fails() ? ENOMEM : __real_posix_memalign(p, align, size);
+	int error = fails() ? ENOMEM : __real_posix_memalign(p, align, size);
+
+	if (!error)
+		counted(*p);
+	return error;
 }
 
 void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
@@ -109,8 +166,10 @@ void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd,
 
 	void *p = __real_mmap(address, size, protection, flags, fd, offset);
 
-	if (p != MAP_FAILED)
+	if (p != MAP_FAILED) {
 		atomic_fetch_add(&mapped, (int64_t)size);
+		count((int64_t)size);
+	}
 	return p;
 }
 
@@ -118,8 +177,10 @@ int __wrap_munmap(void *address, size_t size)
 {
 	int result = __real_munmap(address, size);
 
-	if (result == 0)
+	if (result == 0) {
 		atomic_fetch_sub(&mapped, (int64_t)size);
+		count(-(int64_t)size);
+	}
 	return result;
 }
 
