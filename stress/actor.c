@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "actor.h"
 
+#include "harness/clock.h"
 #include "harness/payload.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
  * section. Measured on two processors with 64 readers and 4 writers: these leave half of the time to each. */
 #define LINGER 32u
 #define PAUSE 16u
+#define STAY_NS_MAX UINT64_C(10000000000)
 
 struct key {
 	size_t size;
@@ -178,6 +180,21 @@ void section_close(struct actor *me)
 	me->map = NULL;
 }
 
+void actor_stay(struct actor *me, key_fn *key)
+{
+	uint64_t ns = me->run->ns / RUN_ROUNDS / 2, end = now_ns() + (ns < STAY_NS_MAX ? ns : STAY_NS_MAX);
+
+	if (me->run->round % 2 == 0)
+		return;
+	section_open(me, me->run->map);
+	for (uint64_t i = 0; i < ACTOR_SIGHTS; i++)
+		(void)section_find(me, key(me, i));
+	while (!actor_stopping(me) && now_ns() < end)
+		sleep_ns(1000000);
+	section_close(me);
+	actor_turn(me);
+}
+
 void actor_hold(struct actor *me, struct rcumap *map, const struct sight *sight)
 {
 	actor_demand(me, "hold", sight->key, rcumap_hold(map, sight->entry), 0);
@@ -225,6 +242,12 @@ static int verify_outcome(const struct actor *me, const char *what, uint64_t key
 	return got;
 }
 
+/* What takes memory, and may be refused for want of it. */
+static int verify_storing(const struct actor *me, const char *what, uint64_t key, int got, int refusal, int other)
+{
+	return got == -ENOSPC && me->run->plan->may_refuse ? got : verify_outcome(me, what, key, got, refusal, other);
+}
+
 int actor_store_for(struct actor *me, struct rcumap *map, enum verb verb, uint64_t key, uint64_t number,
 		    uint64_t expected, uint64_t ttl_ms, uint64_t *version)
 {
@@ -236,16 +259,16 @@ int actor_store_for(struct actor *me, struct rcumap *map, enum verb verb, uint64
 	payload_fill(value, size, key, number);
 	switch (verb) {
 	case VERB_PUT:
-		return verify_outcome(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, ttl_ms, version), 0,
+		return verify_storing(me, "put", key, rcumap_put(map, k.bytes, k.size, value, size, ttl_ms, version), 0,
 				      0);
 	case VERB_ADD:
-		return verify_outcome(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, ttl_ms, version),
+		return verify_storing(me, "add", key, rcumap_add(map, k.bytes, k.size, value, size, ttl_ms, version),
 				      -EEXIST, 0);
 	case VERB_REPLACE:
-		return verify_outcome(me, "replace", key,
+		return verify_storing(me, "replace", key,
 				      rcumap_replace(map, k.bytes, k.size, value, size, ttl_ms, version), -ENOENT, 0);
 	case VERB_SWAP:
-		return verify_outcome(
+		return verify_storing(
 			me, "compare_and_swap", key,
 			rcumap_compare_and_swap(map, k.bytes, k.size, expected, value, size, ttl_ms, version), -ENOENT,
 			-ESTALE);
@@ -264,7 +287,7 @@ int actor_touch(struct actor *me, struct rcumap *map, uint64_t key, uint64_t ttl
 	struct key k;
 
 	key_make(&k, key);
-	return verify_outcome(me, "touch", key, rcumap_touch(map, k.bytes, k.size, ttl_ms), -ENOENT, 0);
+	return verify_storing(me, "touch", key, rcumap_touch(map, k.bytes, k.size, ttl_ms), -ENOENT, 0);
 }
 
 uint64_t actor_ttl(struct actor *me, const struct rcumap *map, uint64_t key)
@@ -310,13 +333,13 @@ static int decide(void *ctx, const struct rcumap_entry *old, struct rcumap_value
 	return change.verdict;
 }
 
-void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version)
+int actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version)
 {
 	struct update update = { .me = me, .key = key, .fn = fn, .ctx = ctx };
 	struct key k;
 
 	key_make(&k, key);
-	actor_demand(me, "update", key, rcumap_update(map, k.bytes, k.size, decide, &update, version), 0);
+	return verify_storing(me, "update", key, rcumap_update(map, k.bytes, k.size, decide, &update, version), 0, 0);
 }
 
 /* One get_or_load: what the library hands through to load(). */

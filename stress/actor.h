@@ -79,6 +79,13 @@ const struct sight *section_find(struct actor *me, uint64_t key);
 void actor_hold(struct actor *me, struct rcumap *map, const struct sight *sight);
 void actor_release(struct actor *me, struct rcumap *map, const struct sight *sight);
 
+/** The key that a reader who stays looks at in place i. */
+typedef uint64_t key_fn(struct actor *me, uint64_t i);
+
+/** In every other round: a section for half of it, or for ten seconds, with what is found of ACTOR_SIGHTS keys in hand. It stays as it
+ * is, whatever becomes of the keys meanwhile. */
+void actor_stay(struct actor *me, key_fn *key);
+
 /** As section_find(), by rcumap_get(), in a section or outside. */
 bool actor_get(struct actor *me, const struct rcumap *map, uint64_t key, struct sight *sight);
 
@@ -102,7 +109,8 @@ struct change {
 /** `old`: what is there, NULL if nothing is. May be called several times. */
 typedef void change_fn(void *ctx, const struct sight *old, struct change *change);
 
-void actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version);
+/** The library's return, 0 but in a plan that `may_refuse`. */
+int actor_update(struct actor *me, struct rcumap *map, uint64_t key, change_fn *fn, void *ctx, uint64_t *version);
 
 /** What a loader makes of a key. */
 struct loaded {

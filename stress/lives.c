@@ -34,7 +34,6 @@
 /* Keys that come have numbers from here on, far behind those that run.c takes. */
 #define COME_FIRST (UINT64_C(1) << 40)
 
-#define STALL_NS_MAX UINT64_C(10000000000)
 #define REST_NS_MAX UINT64_C(60000000000)
 
 /* Constants of lib/map/expiry.c, lib/expiry/wheel.h and lib/reclaim/log.h, and sizes of their blocks. */
@@ -313,19 +312,14 @@ static void read_keys(struct actor *me)
 
 /* ------------------------------------------------------------------ a reader who stays */
 
+static uint64_t some_staying_key(struct actor *me, uint64_t i)
+{
+	return staying_key(i % me->run->settings->writers, i / 2);
+}
+
 static void stay_inside(struct actor *me)
 {
-	uint64_t ns = me->run->ns / RUN_ROUNDS / 2, end = now_ns() + (ns < STALL_NS_MAX ? ns : STALL_NS_MAX);
-
-	if (me->run->round % 2 == 0)
-		return;
-	section_open(me, me->run->map);
-	for (uint64_t i = 0; i < ACTOR_SIGHTS; i++)
-		section_find(me, staying_key(i % me->run->settings->writers, i / 2));
-	while (!actor_stopping(me) && now_ns() < end)
-		sleep_ns(1000000);
-	section_close(me);
-	actor_turn(me);
+	actor_stay(me, some_staying_key);
 }
 
 /* ------------------------------------------------------------------ from outside */

@@ -29,6 +29,7 @@ static const struct scenario scenarios[] = {
 	{ "lives", "lives of hours that end early, and whether their reminders go", lives_play },
 	{ "hold", "entries that are held beyond their section, and handed on", hold_play },
 	{ "limit", "many more keys than a map with a limit may hold", limit_play },
+	{ "bytes", "as much more than a map with a limit on bytes may take", bytes_play },
 	{ "load", "keys that many miss, and one loads", load_play },
 	{ "told", "a callback that writes, with much to tell", told_play },
 	{ "fork", "children that go on with the map (bp alone)", fork_play },

@@ -394,7 +394,7 @@ void run_rounds(struct run *run, const struct plan *plan)
 	snprintf(label, sizeof label, "%s %s %s", run->scenario->name, flavor_names[run->flavor],
 		 run->counting ? "counting" : "builtin");
 	progress_start(&run->progress, label, run->ns);
-	if (!run->counting)
+	if (!run->counting && !plan->may_refuse)
 		warm_up(run);
 	for (run->round = 0; run->round < RUN_ROUNDS; run->round++) {
 		actor_init(outer, run, 0);

@@ -50,6 +50,7 @@ struct part {
 struct plan {
 	struct part parts[PLAN_PARTS]; /* unused ones have no threads */
 	bool unregistered;	       /* the threads must not be registered with the flavor: they do not use the map */
+	bool may_refuse; /* the map has a limit on bytes: stores may return -ENOSPC, and nothing is kept for reuse */
 	uint64_t universe;	       /* all keys that are ever stored are below */
 	uint64_t capacity;	       /* the most that is ever reserved */
 	uint64_t slack_bytes;	       /* run_flat(): what the map may keep for reuse in one round and not in another */

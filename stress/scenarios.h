@@ -17,6 +17,7 @@ void expire_play(struct run *run);
 void lives_play(struct run *run);
 void hold_play(struct run *run);
 void limit_play(struct run *run);
+void bytes_play(struct run *run);
 void load_play(struct run *run);
 void told_play(struct run *run);
 void fork_play(struct run *run);
