@@ -109,8 +109,8 @@ void quota_give(struct quota *quota, unsigned stripe, uint64_t n)
 
 void quota_charge(struct quota *quota, uint64_t n)
 {
-	add(&quota->charged, (int64_t)n);
 	add(&quota->pool, -(int64_t)n);
+	add(&quota->charged, (int64_t)n);
 }
 
 void quota_owe(struct quota *quota, uint64_t n)
@@ -120,8 +120,8 @@ void quota_owe(struct quota *quota, uint64_t n)
 
 void quota_discharge(struct quota *quota, uint64_t n)
 {
-	add(&quota->pool, (int64_t)n);
 	add(&quota->charged, -(int64_t)n);
+	add(&quota->pool, (int64_t)n);
 }
 
 uint64_t quota_charged(const struct quota *quota)

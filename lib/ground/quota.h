@@ -7,7 +7,8 @@
  *
  * Invariant
  * Q1 Units in use, in the pool and with the stripes are as many as the limit; what is on its way between them is in
- *    use. Each changes by an exchange that says how many units moved.
+ *    use. Each changes by an exchange that says how many units moved. What is charged is in use before it counts as
+ *    charged, and until it does not.
  * Q2 While `dry` is set no stripe has credit but what somebody is about to tell of: who gives some looks at `dry` after
  *    that, who is about to look at all credit sets it before; so one of the two sees the other.
  *
