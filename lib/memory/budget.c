@@ -35,22 +35,26 @@ static bool draw_line(struct budget *budget, int64_t bytes)
 	return true;
 }
 
-/* All of it beyond `kept`. */
-static size_t draw_surplus(struct budget *budget, int64_t kept)
+/* All of it beyond the parts of the living tables. */
+static size_t draw_surplus(struct budget *budget)
 {
-	int64_t there = atomic_load_explicit(&budget->line_credit, memory_order_relaxed); /* as above */
+	/* [LINES acquire] pairs with add_lines(): who finds what a table has brought knows its part, too. B3. */
+	int64_t there = atomic_load_explicit(&budget->line_credit, memory_order_acquire), kept;
 
-	do
+	do {
+		kept = atomic_load_explicit(&budget->line_parts, memory_order_relaxed);
 		if (there <= kept)
 			return 0;
-	while (!atomic_compare_exchange_weak_explicit(&budget->line_credit, &there, kept, memory_order_relaxed,
-						      memory_order_relaxed));
+		/* [LINES acquire] likewise */
+	} while (!atomic_compare_exchange_weak_explicit(&budget->line_credit, &there, kept, memory_order_acquire,
+							memory_order_acquire));
 	return (size_t)(there - kept);
 }
 
 static void add_lines(struct budget *budget, size_t bytes)
 {
-	atomic_fetch_add_explicit(&budget->line_credit, (int64_t)bytes, memory_order_relaxed); /* B3 */
+	/* [LINES release] pairs with draw_surplus(): a table's part counts by now. B3. */
+	atomic_fetch_add_explicit(&budget->line_credit, (int64_t)bytes, memory_order_release);
 }
 
 bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
@@ -100,10 +104,10 @@ bool budget_take_table(struct budget *budget, size_t bytes)
 void budget_give_table(struct budget *budget, size_t bytes)
 {
 	const int64_t lines = (int64_t)(bytes / LINE_PART);
-	int64_t kept = atomic_fetch_sub_explicit(&budget->line_parts, lines, memory_order_relaxed) - lines; /* B3 */
 
+	atomic_fetch_sub_explicit(&budget->line_parts, lines, memory_order_relaxed); /* B3 */
 	/* What other tables' lines have of it comes back with one of those. */
-	budget_give(budget, MEMORY_STRUCTURE, bytes + draw_surplus(budget, kept));
+	budget_give(budget, MEMORY_STRUCTURE, bytes + draw_surplus(budget));
 }
 
 bool budget_could_hold(const struct budget *budget, size_t bytes)
