@@ -380,6 +380,8 @@ static int evict_bytes(struct attempt *attempt, struct need *need)
 
 		int result = evict(attempt, need, &bytes);
 
+		if (result < 0 && have >= wanted)
+			break; /* others will pay the rest */
 		if (result < 0) {
 			give_bytes(attempt, have);
 			return result;
