@@ -384,13 +384,15 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 	bool remind, has_deadline = entry_has_deadline(attempt->entry);
 	bool old_ends = !expired && entry_has_deadline(view->entry);
 	uint64_t old;
-	int error = attempt_secure(attempt);
 
-	if (error)
-		return error;
 	if (old_ends && !seal(attempt, view->entry, &old))
 		return 1;
-	error = arm(attempt, old_ends ? &old : NULL, life, &remind);
+
+	int error = arm(attempt, old_ends ? &old : NULL, life, &remind);
+
+	/* Last: the cell of who is refused is lost, and takes memory beyond any limit (memory/budget.h, B2). */
+	if (!error)
+		error = attempt_secure(attempt);
 	if (error)
 		return error;
 
