@@ -47,6 +47,11 @@ bool event_inserts(const struct event *event)
 	return (event->verb == VERB_PUT || event->verb == VERB_ADD || event->verb == VERB_UPDATE) && event->life != 0;
 }
 
+bool event_builds(const struct event *event)
+{
+	return verb_has_life(event->verb) && event->life != 0;
+}
+
 /* How a call went: its result, and what it saw. */
 static void print_outcome(const struct event *event)
 {

@@ -71,7 +71,7 @@ struct event {
 
 struct history {
 	unsigned count;
-	bool evicts; /* a call that stores under an absent key may remove another key */
+	unsigned evicts; /* a call may remove another key: see struct subject */
 	struct event event[HISTORY_MAX];
 };
 
@@ -86,6 +86,8 @@ bool verb_has_life(enum verb verb);
 bool event_overlaps(const struct event *a, const struct event *b);
 /* Does it want room for an entry? */
 bool event_inserts(const struct event *event);
+/* Or for one in the place of another? */
+bool event_builds(const struct event *event);
 
 /* A comment line for each event. */
 void history_print(const struct history *history);

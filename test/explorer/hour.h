@@ -3,7 +3,12 @@
 #ifndef EXPLORER_HOUR_H
 #define EXPLORER_HOUR_H
 
+#include <stdint.h>
+
 #define HOUR_FIRST 1u
+
+/* Hours as the wheel likes them: whole ticks. */
+#define HOUR_US (UINT64_C(1) << 20)
 
 void hour_reset(void);
 unsigned hour_now(void);

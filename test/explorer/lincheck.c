@@ -54,8 +54,9 @@ static void collect_events(struct search *search, const struct history *history,
 		const struct event *event = &history->event[i];
 		bool of_key = verb_has_key(event->verb) && event->key == key;
 
-		if (history->evicts && event_inserts(event))
-			add_event(search, event, true);
+		if (history->evicts && (history->evicts > 1 ? event_builds : event_inserts)(event))
+			for (unsigned n = 0; n < history->evicts; n++)
+				add_event(search, event, true);
 		if (event->verb != VERB_CLEAR && !of_key)
 			continue;
 		add_event(search, event, false);
@@ -190,6 +191,9 @@ static bool succeed(const struct event *event, struct lincheck_state *state)
 	}
 }
 
+/* In the history under check. */
+static bool any_store_evicts;
+
 static bool fail(const struct event *event, struct lincheck_state *state)
 {
 	const bool conditional = event->verb == VERB_COMPARE_AND_SWAP || event->verb == VERB_DELETE_IF;
@@ -197,11 +201,13 @@ static bool fail(const struct event *event, struct lincheck_state *state)
 	switch (event->rc) {
 	case -ENOMEM:
 		return true;
+	case -EFBIG:
+		return any_store_evicts && event_builds(event);
 	case -EIO:
 	case -ETIMEDOUT:
 		return (event->verb == VERB_LOAD || event->verb == VERB_LOAD_ERROR) && absent(event, state);
 	case -ENOSPC:
-		return event_inserts(event) && absent(event, state);
+		return any_store_evicts ? event_builds(event) : event_inserts(event) && absent(event, state);
 	case -EEXIST:
 		return event->verb == VERB_ADD && present(event, state);
 	case -ESTALE:
@@ -281,8 +287,8 @@ static bool possible_after(struct search *search, uint64_t done, const struct li
 	/* Its own key, if the call is of it, and comes next. */
 	if (search->evicts[i])
 		return possible(search, done, state) || (state->value != 0 && possible(search, done, &gone));
-	if (i > 0 && search->evicts[i - 1] && search->event[i - 1] == event)
-		done |= UINT64_C(1) << (i - 1); /* it has what it evicted for */
+	for (unsigned j = i; j > 0 && search->evicts[j - 1] && search->event[j - 1] == event; j--)
+		done |= UINT64_C(1) << (j - 1); /* it has what it evicted for */
 	if (lincheck_apply(event, &after) && possible(search, done, &after))
 		return true;
 	after = *state;
@@ -322,6 +328,7 @@ bool lincheck(const struct history *history, const struct lincheck_state initial
 {
 	static struct search search;
 
+	any_store_evicts = history->evicts > 1;
 	for (*key = 0; *key < KEYS_MAX; (*key)++) {
 		collect_events(&search, history, *key);
 		search.number++;

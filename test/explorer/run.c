@@ -30,7 +30,6 @@ static struct history history;
 static struct lincheck_state initial[KEYS_MAX];
 static uint64_t version_of[VALUES_MAX]; /* of each value, once known */
 static unsigned value_count;
-static unsigned limit; /* of the keys that may be present; 0: none */
 static unsigned last_seen[SCHEDULE_THREADS_MAX][KEYS_MAX]; /* the value each thread saw last */
 
 static void print_history(void)
@@ -234,34 +233,38 @@ static void find_all(unsigned value[KEYS_MAX])
 		value[k] = perform(&(struct event){ .verb = VERB_FIND, .key = k }, thread_count)->found;
 }
 
-/* Can it have a unit of the limit in its hands, for the entry that it stores or of the one that it removes? */
-static bool has_unit(const struct event *event)
+/* Can it have room in its hands, for the entry that it stores or of the one that it removes? */
+static bool has_room(const struct event *event)
 {
 	switch (event->verb) {
 	case VERB_REPLACE:
 	case VERB_COMPARE_AND_SWAP:
-		return event->life == 0;
+	case VERB_TOUCH:
+		return event->life == 0 || history.evicts > 1;
 	case VERB_FIND:
 	case VERB_TTL:
-	case VERB_TOUCH:
 		return false;
 	default:
 		return verb_has_key(event->verb) || event->verb == VERB_CLEAR || event->verb == VERB_EXPIRE;
 	}
 }
 
-/* Nothing is left to evict only while others have all units in their hands, one each. */
+/* Who removes is never refused; who stores only while others have in their hands what there is. */
 static void check_no_space(const struct event *event)
 {
 	unsigned others = 0; /* threads: a bit each */
 
+	if (!verb_has_key(event->verb) && event->verb != VERB_CLEAR)
+		return;
+	if (!event_builds(event))
+		report_failure("%s was refused for want of room", verb_name(event->verb));
 	for (unsigned i = 0; i < history.count; i++)
 		if (history.event[i].thread != event->thread && event_overlaps(&history.event[i], event) &&
-		    has_unit(&history.event[i]))
+		    has_room(&history.event[i]))
 			others |= 1u << history.event[i].thread;
-	if ((unsigned)__builtin_popcount(others) < limit)
-		report_failure("%s of %c found nothing to evict, though others have %u of %u units at most",
-			       verb_name(event->verb), 'a' + (int)event->key, (unsigned)__builtin_popcount(others), limit);
+	if (!scenario->subject->refuses((unsigned)__builtin_popcount(others)))
+		report_failure("%s of %c found nothing to evict, though only %u others have anything in their hands",
+			       verb_name(event->verb), 'a' + (int)event->key, (unsigned)__builtin_popcount(others));
 }
 
 static void check_linearizable(void)
@@ -272,7 +275,7 @@ static void check_linearizable(void)
 		if (history.event[i].end == NEVER)
 			history.event[i].hour_end = hour_now();
 	for (unsigned i = 0; i < history.count; i++)
-		if (history.event[i].rc == -ENOSPC)
+		if (history.event[i].rc == -ENOSPC || history.event[i].rc == -EFBIG)
 			check_no_space(&history.event[i]);
 	load_check(&history);
 	if (!lincheck(&history, initial, &key))
@@ -322,12 +325,13 @@ static void reset(void)
 	arena_reset();
 }
 
-/* All units can be in use at once only if those who lack one meet so many other keys, and other threads with a unit each in
- * their hands. Else nothing is evicted. */
 static void prepare_limit(void)
 {
-	limit = scenario->subject->limit != NULL ? scenario->subject->limit() : 0;
-	history.evicts = limit != 0 && (unsigned)__builtin_popcount(keys_used) - 1 + thread_count - 1 >= limit;
+	const struct subject *subject = scenario->subject;
+
+	history.evicts = subject->evicts == NULL ?
+				 0 :
+				 subject->evicts((unsigned)__builtin_popcount(keys_used), thread_count);
 }
 
 static bool run(const struct strategy *strategy, uint64_t seed, unsigned failing_allocation)

@@ -16,6 +16,10 @@
 	"put d 9; put e 9; put f 9; put g 9; put h 9; expire; delete d; delete e; delete f; delete g; delete h; "
 #define MANY_VOID_HINTS VOID_HINTS VOID_HINTS VOID_HINTS VOID_HINTS
 
+/* A limit on bytes, with or without as many as anybody wants for garbage. */
+#define AMPLE(blocks) (MAP_BYTES(blocks) | MAP_GARBAGE(64))
+#define TIGHT(blocks, garbage) (MAP_BYTES(blocks) | MAP_GARBAGE(garbage))
+
 /* clang-format off */
 const struct scenario scenarios[] = {
 	/* ---- two writers, one bucket */
@@ -185,6 +189,52 @@ const struct scenario scenarios[] = {
 	{ "evict-expire-grow", PLAIN, &subject_map, MAP_LIMIT(2) | 1, "put a 1; put b 1; expire; tick", { "expire", "put c; find a", "grow" } },
 	{ "evict-expire-reclaimer", RECLAIMS, &subject_map, MAP_LIMIT(2) | 1, "put a 1; put b; expire", { "put c 1; touch a 2", "tick; put d; find b", "expire; reclaim; expire; reclaim" } },
 
+	/* ---- a limit on bytes: who stores evicts for what his entry counts. MAP_BYTES: entries have so many times 32 bytes; one
+	 * counts 35 to 96. Garbage has 64 times as many, so that nobody lacks it, or as many as it says */
+	{ "limit-insert", PLAIN, &subject_map, AMPLE(12) | 1, "put a; put b; put c; put d; put e; put f", { "put g; find a", "put a; find b" } },
+	{ "limit-insert-three", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b; put c", { "put d; find a", "put e; put a", "put f; find d" } },
+	{ "limit-one", PLAIN, &subject_map, AMPLE(4) | 1, "", { "put a; put b; find a", "put b; put a; find b" } },
+	{ "limit-same-key", PLAIN, &subject_map, AMPLE(4) | 1, "put b; put c", { "put a; add a; find a", "add a; find b", "add a; put a" } },
+	{ "limit-add", PLAIN, &subject_map, AMPLE(5) | 1, "put b", { "add a; add c", "add c; add a; add b", "add a; delete a; add a" } },
+	{ "limit-replace", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b", { "replace a; replace a; replace b", "put c; find a", "put a; put b" } },
+	{ "limit-replace-main", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b; find a; find b; put c", { "replace a; replace b", "put c; put d", "put a; delete b" } },
+	{ "limit-swap", PLAIN, &subject_map, AMPLE(4) | 1, "put a", { "cas a; cas a; find a", "put b; put a", "cas a; delete_if a" } },
+	{ "limit-update", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b", { "update a; find a; update a", "put c; update b", "update_remove b; update d; update a" } },
+	{ "limit-update-same", PLAIN, &subject_map, AMPLE(5) | 1, "put a; put b", { "update a; update a", "update a; put b", "update b; update a" } },
+	{ "limit-delete", PLAIN, &subject_map, AMPLE(5) | 1, "put a; put b", { "delete a; delete_if b; put a", "put c; find a", "put d; delete a" } },
+	{ "limit-found", PLAIN, &subject_map, AMPLE(8) | 1, "put a; put b; put c; find a; find b; find a", { "put d; find a", "put e; put c", "find b; replace a" } },
+	{ "limit-clear", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b; put c", { "clear; find b", "put d; put a; find a", "replace b" } },
+	{ "limit-clear-main", PLAIN, &subject_map, AMPLE(6) | 1, "put a; put b; find a; find b; put c", { "clear; find b", "put c; put a", "replace a; put d" } },
+	{ "limit-enough", PLAIN, &subject_map, AMPLE(32) | 1, "put a; put b", { "put c; delete a; put a", "replace b; update a; find c" } },
+	{ "limit-both", PLAIN, &subject_map, AMPLE(6) | MAP_LIMIT(2) | 1, "put a; put b", { "put c; replace a", "put d; delete b", "put b; update a" } },
+	{ "limit-reclaimer", RECLAIMS, &subject_map, AMPLE(5) | 1, "put a; put b", { "put c; find a; put a", "put d; replace b; put b", "reclaim; reclaim" } },
+
+	/* ---- all that may be held is: stores are refused until a grace period has passed, removals never */
+	{ "limit-held", PLAIN, &subject_map, TIGHT(5, 0) | 1, "put a; put b", { "put c; find a; put a", "put d; delete a", "replace b; delete d" } },
+	{ "limit-held-replace", PLAIN, &subject_map, TIGHT(6, 1) | 1, "put a; put b; put c", { "replace a; put b", "put c; cas a", "update b; delete c" } },
+	{ "limit-held-clear", PLAIN, &subject_map, TIGHT(8, 0) | 1, "put a; put b; put c", { "clear; put a", "put d; delete_if a", "update_remove b; put b" } },
+	{ "limit-held-reclaimer", RECLAIMS, &subject_map, TIGHT(5, 2) | 1, "put a; put b", { "put a; delete b; put c; delete a", "put b; put d; update_remove a; clear", "reclaim; reclaim; reclaim" } },
+	{ "limit-held-lines", RECLAIMS, &subject_map, TIGHT(10, 0) | MAP_LINES(4) | 2, "put a; put b; put c; put d; put e", { "begin_shrink; delete a; delete b", "put f; delete c; put a; delete e", "delete d; reclaim; delete f" } },
+	{ "limit-held-lines-grow", RECLAIMS, &subject_map, TIGHT(20, 0) | MAP_LINES(6) | 1, "put a; put b; put c; put d; put e; put f", { "begin_grow; delete a; delete b", "put g; replace c; delete c; put a; delete e", "delete d; reclaim; delete f" } },
+	{ "limit-held-shrink", RECLAIMS, &subject_map, TIGHT(10, 0) | MAP_LINES(6) | 2, "put a; put b; put c; put d", { "shrink; delete a", "put a; put e; delete b; clear", "reclaim; delete c; reclaim" } },
+
+	/* ---- the same, and tables that change: what they charge is paid off by those who store */
+	{ "limit-grow", PLAIN, &subject_map, AMPLE(16) | 1, "put a; put b; put c; put d; put e; put f", { "put g; find a", "put e; replace b", "grow" } },
+	{ "limit-grow-twice", PLAIN, &subject_map, AMPLE(32) | 1, "put a; put b; put c; put d; put e; put f; put g", { "put a; put b; put c", "replace d; update e", "grow; grow" } },
+	{ "limit-grow-held", RECLAIMS, &subject_map, TIGHT(16, 4) | 1, "put a; put b; put c; put d; put e; put f", { "put g; delete a; put f", "replace b; put a; delete c", "grow; reclaim; grow; reclaim" } },
+	{ "limit-shrink", PLAIN, &subject_map, AMPLE(12) | 2, "put a; put b; put c; put d; put e; put f", { "put g; find a", "put e; replace b", "shrink" } },
+	{ "limit-two-growers", PLAIN, &subject_map, AMPLE(20) | 1, "put a; put b; put c", { "put d; grow", "begin_grow; put e", "grow; delete a" } },
+	{ "limit-fund", PLAIN, &subject_map, AMPLE(30) | 2, "put a; put b; put c; put d; put e", { "put f; put g; put a", "put g; put f; delete a", "grow" } },
+	{ "limit-migrate", PLAIN, &subject_map, AMPLE(20) | 1, "put a; put b; put c; put d; put e", { "begin_grow; put f", "put g; replace a", "delete b; update c" } },
+	{ "limit-unite", PLAIN, &subject_map, AMPLE(6) | 2, "put a; put b; put c", { "begin_shrink; put d", "put e; replace a", "delete b; update c" } },
+
+	/* ---- and lives */
+	{ "limit-expire", PLAIN, &subject_map, AMPLE(12) | 1, "put a 1; put b; expire; tick", { "expire; find b", "put c; replace a; put d", "put a 1; put e" } },
+	{ "limit-expired-put", PLAIN, &subject_map, AMPLE(12) | 1, "put a 1; put b 1; expire; tick", { "put a; put b 2", "expire; find a", "add b 1; put a 1; find b" } },
+	{ "limit-touch", PLAIN, &subject_map, AMPLE(16) | 1, "put a; put b", { "touch a 2; touch b 1; touch a", "put c; put a; find a", "tick; expire; find b" } },
+	{ "limit-update-life", PLAIN, &subject_map, AMPLE(14) | 1, "put a 1; put b", { "update a; ttl a; update b 1", "put b 1; find a", "touch a 3; update a 1; tick" } },
+	{ "limit-none", PLAIN, &subject_map, AMPLE(10) | 1, "put a; put b", { "put b 0; put c 1", "put a 0; add b", "update a 0; cas b 0; tick" } },
+	{ "limit-held-expire", RECLAIMS, &subject_map, TIGHT(12, 16) | 1, "put a 1; put b 1; put c; expire", { "tick; expire; reclaim; expire", "put a; delete b; put c 1", "touch a 0; touch c 0; put d" } },
 	/* ---- loads: one of those who miss, against whatever else */
 	{ "load-load", PLAIN, &subject_map, 1, "", { "load a; find a", "load a; find a" } },
 	{ "load-load-three", PLAIN, &subject_map, 1, "", { "load a", "load a; find a", "load a; load a" } },
@@ -220,6 +270,11 @@ const struct scenario scenarios[] = {
 	{ "load-any-resize", PLAIN, &subject_map, 2, "put b", { "load a; any; load b", "any; load a; any", "resize; resize" } },
 
 	/* ---- whatever else */
+	{ "any-limit", PLAIN, &subject_map, AMPLE(4) | 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
+	{ "any-limit-held", RECLAIMS, &subject_map, TIGHT(4, 1) | 1, "put a; put b", { "any; any; any", "any; any; any", "reclaim; delete a; reclaim; delete b" } },
+	{ "any-limit-resize", PLAIN, &subject_map, AMPLE(16) | 2, "put a; put b; find a; put d; put e", { "any; put d; any", "any; put f; any", "resize; resize" } },
+	{ "any-limit-life", PLAIN, &subject_map, AMPLE(12) | 1, "put a 1; put b", { "any_life; any_life; put c", "any_life; put d; any_life", "expire; tick; expire" } },
+	{ "any-limit-clear", PLAIN, &subject_map, AMPLE(5) | 1, "put a; put b", { "any; any", "any; any; any", "clear; put c", "put d" } },
 	{ "any-evict", PLAIN, &subject_map, MAP_LIMIT(2) | 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
 	{ "any-evict-four", PLAIN, &subject_map, MAP_LIMIT(2) | 1, "put a; find a; put b", { "any; any", "any; any", "any; any", "put d; any" } },
 	{ "any-evict-same-hash", PLAIN, &subject_map, MAP_SAME_HASH | MAP_LIMIT(1) | 1, "put a; put b", { "any; any; any", "any; any; any", "grow" } },
@@ -257,6 +312,11 @@ const struct scenario scenarios[] = {
 	{ "quota-gather-three", PLAIN, &subject_quota, 34, "grow", { "grow; shrink", "begin_grow; begin_grow", "grow; shrink; begin_grow" } },
 	{ "quota-dry", PLAIN, &subject_quota, 66, "begin_grow", { "grow; shrink; grow", "begin_grow; grow", "grow; shrink; begin_grow; grow" } },
 	{ "quota-all", PLAIN, &subject_quota, 34, "begin_grow; grow; grow", { "begin_grow; grow; shrink", "grow; begin_grow; shrink; grow", "grow; grow; shrink; shrink" } },
+
+	{ "quota-charge", PLAIN, &subject_quota, 34, "grow; grow", { "begin_shrink; expire; grow", "begin_grow; grow; shrink", "grow; shrink; shrink" } },
+	{ "quota-debt", PLAIN, &subject_quota, 34, "begin_grow; grow; grow", { "begin_shrink; grow", "shrink; begin_grow; shrink", "grow; shrink; shrink; grow" } },
+	{ "quota-debt-paid", PLAIN, &subject_quota, 66, "begin_grow; begin_grow; begin_shrink", { "grow; expire; grow", "begin_shrink; shrink; grow", "grow; begin_grow; expire" } },
+	{ "quota-owe", PLAIN, &subject_quota, 34, "begin_grow; begin_grow", { "reclaim; grow; shrink", "begin_shrink; shrink; expire", "shrink; reclaim; shrink; grow" } },
 
 	/* ---- growing with new tags, 32 to 64 buckets: the fifth time that a table grows; mostly by the writers, since a whole
 	 * sweep is long */

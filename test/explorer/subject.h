@@ -35,16 +35,29 @@ struct subject {
 	void (*destroy)(void);
 	/* Its calls return -ENOMEM when an allocation fails. */
 	bool survives_faults;
-	/* How many keys may be present, so that who stores one more evicts another; 0: any number. NULL: 0. */
-	unsigned (*limit)(void);
+	/* With so many keys and threads, may a call remove other keys than its own? 0: never, or evicts is NULL; 1: one that
+	 * stores under an absent key, a key at one moment; 2: one that stores anything, at two. */
+	unsigned (*evicts)(unsigned keys, unsigned threads);
+	/* May such a call be refused with -ENOSPC while so many other threads have something in their hands? */
+	bool (*refuses)(unsigned others);
 	/* Is there anything under the key, for one who leaves no trace of having looked? With a limit. */
 	bool (*holds)(unsigned key);
 };
 
-/* Of the map's variant, besides the bits of its first table: keys a and b have the same hash; there are so many entries at
- * most, 1 to 15. */
+/*
+ * Of the map's variant, besides the bits of its first table: keys a and b have the same hash; there are so many entries at
+ * most, 1 to 15; entries have so many times 32 bytes at first, 1 to 255, and garbage as many more, 0 to 127; so many overflow
+ * lines are set aside, 0 to 7.
+ */
 #define MAP_SAME_HASH 0x100u
+#define MAP_LINES(lines) ((lines) << 9)
 #define MAP_LIMIT(entries) ((entries) << 12)
+#define MAP_BYTES(blocks) ((blocks) << 16)
+#define MAP_GARBAGE(blocks) ((blocks) << 24)
+#define MAP_LINES_OF(variant) ((variant) >> 9 & 7)
+#define MAP_LIMIT_OF(variant) ((variant) >> 12 & 15)
+#define MAP_BYTES_OF(variant) (((variant) >> 16 & 255) * 32)
+#define MAP_GARBAGE_OF(variant) (((variant) >> 24 & 127) * 32)
 
 extern const struct subject subject_map, subject_slab, subject_quota, subject_toy;
 

@@ -10,7 +10,6 @@
 #include "ground/stripe.h"
 #include "layout/hash.h"
 #include "layout/placeholder.h"
-#include "map/evict.h"
 #include "map/expiry.h"
 #include "map/map.h"
 #include "map/reclaim.h"
@@ -20,6 +19,7 @@
 #include "arena.h"
 #include "hour.h"
 #include "load.h"
+#include "map_limits.h"
 #include "places.h"
 #include "report.h"
 #include "subject.h"
@@ -39,9 +39,6 @@ static bool batch_taken;
 #define HINTS_SLACK 16u
 
 /* ---- the clock */
-
-/* Hours as the wheel likes them: whole ticks. */
-#define HOUR_US (UINT64_C(1) << 20)
 
 static uint64_t clock_ns(void *ctx)
 {
@@ -106,130 +103,11 @@ static const struct line *home_of(unsigned k)
 	return table_line(table, hash);
 }
 
-struct count {
-	unsigned entries;
-	unsigned main;	   /* of these, in the main part */
-	unsigned expiring; /* of these, with a deadline */
-	unsigned expired;  /* with one that has passed */
-	/* Not of these: what stands for keys that are absent; for a time alone; for one that has passed. */
-	unsigned placeholders, remembered, forgotten;
-};
-
-static void count_placeholder(struct count *count, const struct rcumap_entry *entry)
-{
-	const struct placeholder placeholder = placeholder_of(entry);
-
-	count->placeholders++;
-	count->remembered += !placeholder_is_load(&placeholder);
-	count->forgotten += placeholder.until_us <= hour_now() * HOUR_US;
-}
-
-static void count_entry(struct count *count, uint64_t slot)
-{
-	const struct rcumap_entry *entry = slot_entry(slot);
-
-	count->main += (slot & SLOT_MAIN) != 0;
-	if (entry_is_placeholder(entry)) {
-		count_placeholder(count, entry);
-		return;
-	}
-	count->entries++;
-	if (!entry_has_deadline(entry))
-		return;
-
-	uint64_t word = entry_deadline(entry);
-
-	count->expiring += deadline_is_finite(word);
-	count->expired += deadline_has_passed(word, hour_now() * HOUR_US);
-}
-
-/* Entries of key k in a bucket; of all keys with KEYS_MAX. */
-static void count_entries(struct count *count, const struct line *line, unsigned k)
-{
-	for (; line != NULL; line = line_next(line))
-		for (unsigned i = 0; i < LINE_SLOTS; i++) {
-			uint64_t word = slot_load(line, i);
-
-			if (!slot_has_entry(word))
-				continue;
-			arena_check(slot_entry(word), sizeof(struct rcumap_entry), false, __builtin_return_address(0));
-			if (k == KEYS_MAX || entry_key(slot_entry(word))[0] == 'a' + k)
-				count_entry(count, word);
-		}
-}
-
-/* Entries in all buckets that hold some: each once, when nobody migrates. */
-static struct count count_all(void)
-{
-	struct count count = { 0 };
-
-	for (const struct table *table = tables_current(&map->tables); table != NULL; table = table_next(table))
-		for (uint64_t i = 0; i < table_buckets(table); i++) {
-			uint64_t ctl = ctl_load(&table->lines[i]);
-
-			if (ctl != CTL_MIGRATED && ctl != CTL_INIT)
-				count_entries(&count, &table->lines[i], KEYS_MAX);
-		}
-	return count;
-}
-
-/* ---- the limit */
-
-static unsigned limit(void)
-{
-	return (unsigned)map->eviction.entries.limit;
-}
-
-/* Units that nobody has. */
-static uint64_t free_units(void)
-{
-	uint64_t units = atomic_load(&map->eviction.entries.pool);
-
-	for (unsigned s = 0; s < STRIPE_COUNT; s++)
-		units += atomic_load(&map->eviction.entries.stripe[s].credit);
-	return units;
-}
-
-/* Q1, V1. Whatever is under way: who has a unit for an entry, or of one, has it in his hands. */
-static void watch_limit(void)
-{
-	const struct count all = count_all();
-	const unsigned entries = all.entries + all.placeholders;
-	const uint64_t units = free_units();
-
-	if (entries > limit())
-		report_failure("%u entries can be found, of %u that there may be", entries, limit());
-	if (units > limit() - entries)
-		report_failure("%lu units are free though %u entries can be found, of %u that there may be",
-			       (unsigned long)units, entries, limit());
-}
-
-static int64_t counted_main(void)
-{
-	int64_t sum = atomic_load(&map->eviction.main.total);
-
-	for (unsigned s = 0; s < STRIPE_COUNT; s++)
-		sum += atomic_load(&map->eviction.main.stripe[s].behind);
-	return sum;
-}
-
-/* When nobody is inside a call. */
-static void check_limit(const struct count *all)
-{
-	watch_limit();
-	if (free_units() + all->entries + all->placeholders != limit())
-		report_failure("%lu units are free, %u entries and %u placeholders are there: of %u units some are lost",
-			       (unsigned long)free_units(), all->entries, all->placeholders, limit());
-	if (counted_main() != all->main)
-		report_failure("%ld entries are counted in the main part, but %u are there", (long)counted_main(),
-			       all->main);
-}
-
 static bool holds(unsigned k)
 {
-	struct count count = { 0 };
+	struct map_count count = { 0 };
 
-	count_entries(&count, home_of(k), k);
+	map_count_bucket(&count, map, home_of(k), k);
 	return count.entries != 0;
 }
 
@@ -248,33 +126,24 @@ static void spread_arms(uint64_t seed)
 		atomic_store(&map->stripe[s].versions, s * (DEADLINE_ARM / STRIPE_COUNT));
 }
 
-/* Smaller than a user's may be. */
-static void set_limit(unsigned entries)
-{
-	memset(&map->eviction, 0, sizeof map->eviction);
-	evict_init(map, entries);
-	schedule_watch(watch_limit);
-}
-
 static void create(unsigned variant, uint64_t seed)
 {
-	const unsigned entries_max = variant / MAP_LIMIT(1), bits = variant % MAP_SAME_HASH;
+	const unsigned bits = variant % MAP_SAME_HASH;
 	struct rcumap_options options = {
 		.size = sizeof options,
 		.hash = places_hash,
-		.allocator = { .alloc = arena_alloc, .free = arena_free },
+		.allocator = { .alloc = map_limits_alloc, .free = map_limits_free },
 		.clock = clock_ns,
-		.max_entries = entries_max != 0 ? RCUMAP_MAX_ENTRIES_MIN : 0,
+		.max_entries = MAP_LIMIT_OF(variant) != 0 || MAP_BYTES_OF(variant) != 0 ? RCUMAP_MAX_ENTRIES_MIN : 0,
 	};
 
 	places_draw(seed, variant & MAP_SAME_HASH);
 	while (table_bits_for(options.capacity) < bits)
 		options.capacity++;
+	map_limits_reset();
 	if (map_new(&map, &options) != 0)
 		report_failure("no map");
-	schedule_watch(NULL);
-	if (entries_max != 0)
-		set_limit(entries_max);
+	map_limits_set(map, variant);
 	map->section = &scheduled_section;
 	arena_pin(map);
 	schedule_no_quiet();
@@ -305,6 +174,7 @@ static void collect(void)
 static void destroy(void)
 {
 	struct rcumap_stats stats;
+	struct map_count all;
 	uint64_t displaced;
 	unsigned turns = 0;
 
@@ -322,7 +192,9 @@ static void destroy(void)
 	if (stats.reclaimed != displaced)
 		report_failure("%lu entries reclaimed, but %lu displaced", (unsigned long)stats.reclaimed,
 			       (unsigned long)displaced);
-	schedule_watch(NULL);
+	all = map_count_all(map);
+	map_limits_check(&all);
+	map_limits_reset();
 	map_free(map);
 }
 
@@ -509,9 +381,9 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 	unsigned present = 0;
 
 	for (unsigned k = 0; k < KEYS_MAX; k++) {
-		struct count count = { 0 };
+		struct map_count count = { 0 };
 
-		count_entries(&count, home_of(k), k);
+		map_count_bucket(&count, map, home_of(k), k);
 		if (count.entries - count.expired != (value[k] != 0) || count.entries + count.placeholders > 1)
 			report_failure("key %c is %s, but has %u entries in its bucket, of which %u have expired",
 				       'a' + (int)k, value[k] != 0 ? "found" : "absent", count.entries, count.expired);
@@ -520,7 +392,7 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 	if (!quiet)
 		return;
 
-	struct count all = count_all();
+	struct map_count all = map_count_all(map);
 
 	if (all.entries - all.expired != present)
 		report_failure("%u keys are present, but %u entries are in the table, of which %u have expired",
@@ -534,8 +406,7 @@ static void check(const unsigned value[KEYS_MAX], bool quiet)
 	if (map_expiring(map) != all.expiring)
 		report_failure("%lu entries are said to have a deadline, but %u do", (unsigned long)map_expiring(map),
 			       all.expiring);
-	if (limit() != 0)
-		check_limit(&all);
+	map_limits_check(&all);
 	if (!wheel_check(&map->expiry.wheel))
 		report_failure("the wheel is broken");
 }
@@ -548,14 +419,14 @@ static bool hints_wait(void)
 
 static bool expire_all(void)
 {
-	struct count all;
+	struct map_count all;
 
 	for (unsigned turns = 0; turns == 0 || hints_wait(); turns++) {
 		if (turns == 8)
 			report_failure("a cell for a hint was reserved, but neither filled nor cancelled");
 		expire();
 	}
-	all = count_all();
+	all = map_count_all(map);
 	if (all.expired + all.forgotten != 0)
 		report_failure("%u entries have expired and were forgotten", all.expired + all.forgotten);
 	all.expiring += all.remembered;
@@ -566,4 +437,5 @@ static bool expire_all(void)
 }
 
 const struct subject subject_map = { begin_thread, create, apply, collect, check, expire_all, destroy,
-				     .survives_faults = true, .limit = limit, .holds = holds };
+				     .survives_faults = true, .evicts = map_limits_evicts,
+				     .refuses = map_limits_refuses, .holds = holds };
