@@ -9,8 +9,8 @@
  * may be present or absent for it; so a touch that overlaps this moment may succeed although a find missed the key before.
  *
  * In a map with a limit a call that stores under an absent key may remove any other at one moment, and its own before it stores.
- * So each of them is there for each key, as a call that may have removed the key or not. With a limit on bytes likewise each call that
- * stores anything, and twice: it looks on for more room, and another may have stored the key again.
+ * So each of them is there for each key, as a call that may have removed the key or not. With a limit on bytes likewise each
+ * call that stores anything, and twice: it looks on for more room, and another may have stored the key again.
  *
  * A call that did not return may have taken effect or not. clear is, for each key, a delete whose result nobody saw; it may
  * spare a key that another call overlapping it stores or touches, and it may remove what that call stored too.
