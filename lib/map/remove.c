@@ -2,6 +2,7 @@
 /* delete and delete_if, and removing by position for clear. */
 #include <errno.h>
 
+#include "layout/placeholder.h"
 #include "map/attempt.h"
 #include "map/evict.h"
 #include "protocol/route.h"
@@ -60,10 +61,12 @@ static int remove_slot(struct attempt *attempt, const struct table *table, struc
 		return 0;
 	}
 
-	/* Removed or replaced by somebody else, that settles it; not if it was frozen meanwhile, or has got a mark. */
+	/* Removed or replaced by somebody else, that settles it; not if it was frozen meanwhile, or has got a mark, nor if it
+	 * was a load, whose value has come in its place: what was loaded before a clear is not there after it. */
 	uint64_t now = slot_load(line, slot);
 
-	return slot_is_frozen(now) || (slot_has_entry(now) && slot_entry(now) == slot_entry(word));
+	return slot_is_frozen(now) || (slot_has_entry(now) && (slot_entry(now) == slot_entry(word) ||
+							       entry_is_placeholder(slot_entry(word))));
 }
 
 int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last)

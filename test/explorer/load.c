@@ -143,21 +143,40 @@ static void check_fresh(const struct history *history, const struct event *load,
 	}
 }
 
-/* Who stores or removes the key while it is loaded wins: the value is never found. */
+/* Likewise, by clear: unless a touch puts a copy in the place of what was there. */
+static bool clears(const struct history *history, const struct event *event, unsigned key)
+{
+	if (event->verb != VERB_CLEAR || event->rc != 0 || event->end == NEVER)
+		return false;
+	for (unsigned i = 0; i < history->count; i++)
+		if (history->event[i].verb == VERB_TOUCH && history->event[i].key == key &&
+		    event_overlaps(&history->event[i], event))
+			return false;
+	return true;
+}
+
+/* Who stores or removes the key while it is loaded, or later, wins: the value is found no more. */
 static void check_not_stored(const struct history *history, const struct event *load)
 {
 	const struct event *winner = NULL, *finder = NULL;
 
+	/* The last find of the value, if it was found. */
 	for (unsigned i = 0; i < history->count; i++) {
 		const struct event *event = &history->event[i];
 
-		if (displaces(event, load->key) && event->begin > load->load_begin && event->end < load->load_end)
-			winner = event;
-		if (event->verb == VERB_FIND && event->key == load->key && event->found == load->value)
+		if (event->verb == VERB_FIND && event->key == load->key && event->found == load->value &&
+		    (finder == NULL || event->begin > finder->begin))
 			finder = event;
 	}
-	if (winner && finder)
-		report_failure("value %u of key %c was stored, though a %s had come during its load", load->value,
+	for (unsigned i = 0; i < history->count && finder != NULL; i++) {
+		const struct event *event = &history->event[i];
+
+		if ((displaces(event, load->key) || clears(history, event, load->key)) &&
+		    event->begin > load->load_begin && event->end < finder->begin)
+			winner = event;
+	}
+	if (winner != NULL)
+		report_failure("value %u of key %c was found after a %s that had come during or after its load", load->value,
 			       'a' + (int)load->key, verb_name(winner->verb));
 }
 

@@ -248,6 +248,7 @@ const struct scenario scenarios[] = {
 	{ "load-update", PLAIN, &subject_map, 1, "", { "load a; find a", "update a; update_remove a", "load a; find a" } },
 	{ "load-put-nothing", PLAIN, &subject_map, 1, "", { "load a; find a", "put a 0; load a", "touch a 0; load a" } },
 	{ "load-clear", PLAIN, &subject_map, 1, "put b", { "load a; find a", "clear; load a", "load b; find b" } },
+	{ "load-clear-clear", PLAIN, &subject_map, 1, "", { "load a; find a", "clear; find a; find a" } },
 	{ "load-other-keys", PLAIN, &subject_map, MAP_SAME_HASH | 1, "", { "load a; find b", "load b; find a", "put c; delete c" } },
 	{ "load-bucket", PLAIN, &subject_map, 1, "put b; put c", { "load a; find a", "delete b; put d", "load a; delete c" } },
 	{ "load-grow", PLAIN, &subject_map, 1, "put b; put c", { "load a; find a", "load a; delete a", "grow" } },
