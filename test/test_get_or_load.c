@@ -232,6 +232,46 @@ static void a_limit_holds_for_loads(void)
 	fixture_destroy(map);
 }
 
+static int delete_same(struct source *s)
+{
+	int result;
+
+	flavor_online(fixture_flavor);
+	result = rcumap_delete(s->map, KEY, 3);
+	flavor_offline(fixture_flavor);
+	return result;
+}
+
+static void a_limit_on_bytes_holds_for_loads(void)
+{
+	static char value[3000];
+	struct rcumap_options options = { .max_bytes = RCUMAP_MAX_BYTES_MIN, .wait_ms = HOUR_MS };
+	struct rcumap *map = fixture_map(&options);
+	struct source s = { .map = map, .value = value }, none = { .result = -ENOENT };
+	struct rcumap_loader loader = loader_of(&s), remembers = loader_of(&none);
+	unsigned wrong = 0, too_many = 0;
+
+	memset(value, 'x', sizeof value - 1);
+	remembers.absent_ttl_ms = HOUR_MS;
+	for (unsigned i = 0; i < fixture_scaled(3000, 1000); i++) {
+		char key[32];
+
+		snprintf(key, sizeof key, "key %u", i);
+		s.inside = i % 5 == 0 ? delete_same : NULL;
+		s.ttl_is_set = i % 7 == 0;
+		wrong += get(map, s.inside ? KEY : key, &loader, value) != 0;
+		if (i % 3 == 0)
+			wrong += get(map, key, &remembers, value) != (s.inside || s.ttl_is_set ? -ENOENT : 0);
+		too_many += fixture_stats(map).accounted_bytes > options.max_bytes;
+		flavor_quiescent(fixture_flavor);
+	}
+	is_int(wrong, 0, "%s: loads under a limit on bytes, stored or not", fixture_name());
+	is_int(too_many, 0, "%s: it is kept", fixture_name());
+	ok(rcumap_clear(map) == 0 && is_tidy(map, 0) && fixture_stats(map).entry_bytes == 0, "%s: and nothing of it is lost",
+	   fixture_name());
+	fixture_destroy(map);
+}
+
 static void test(void)
 {
 	a_miss_loads_and_stores();
@@ -241,6 +281,7 @@ static void test(void)
 	memories_of_failures_come_back_by_themselves();
 	the_callback_is_told_of_values_alone();
 	a_limit_holds_for_loads();
+	a_limit_on_bytes_holds_for_loads();
 }
 
 int main(void)

@@ -76,7 +76,8 @@ struct rcumap_loader {
  *                     itself: in the loader of the same key, or in one that another thread waits for, directly or
  *                     through further loads of any maps, in whose loader this key is being loaded.
  * @retval -EOVERFLOW  the entry is held 32,767 times already; or as of rcumap_put().
- * @retval -EFBIG, -ENOMEM, -EFAULT, -ENOSPC   as of rcumap_put(), before or after the loader was called; all who waited
+ * @retval -EFBIG, -ENOMEM, -EFAULT, -ENOSPC   as of rcumap_put(), before or after the loader was called, and after the
+ *                     same wait in a map with max_bytes; all who waited
  *                     for it get the same.
  * Else what the loader returned, now or a while ago (see absent_ttl_ms), to this thread or to the one that it waited
  * for.

@@ -79,16 +79,19 @@ static void back_off(struct attempt *attempt)
 
 /* ------------------------------------------------------------------ what can fail */
 
-static uint64_t draw(struct attempt *attempt)
+/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
+static uint64_t draw(struct rcumap *map)
 {
+	const unsigned stripe = stripe_index();
+
 	/* relaxed: only distinctness matters */
-	return atomic_fetch_add_explicit(&attempt->stripe->versions, 1, memory_order_relaxed) + 1;
+	return (atomic_fetch_add_explicit(&map->stripe[stripe].versions, 1, memory_order_relaxed) + 1) * STRIPE_COUNT +
+	       stripe;
 }
 
-int attempt_draw_version(struct attempt *attempt, uint64_t *version)
+int attempt_draw_version(struct rcumap *map, uint64_t *version)
 {
-	/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
-	*version = draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe);
+	*version = draw(map);
 	return *version >> ENTRY_VERSION_BITS ? -EOVERFLOW : 0;
 }
 
@@ -96,7 +99,7 @@ uint64_t attempt_draw_arm(struct attempt *attempt)
 {
 	/* Mixed, or keys that are written in turns would each draw the same arm time and again. Neither all zeros nor
 	 * all ones: those are no words for a log. */
-	uint64_t mixed = hash_mix(draw(attempt) * STRIPE_COUNT + (uint64_t)(attempt->stripe - attempt->map->stripe));
+	uint64_t mixed = hash_mix(draw(attempt->map));
 
 	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
 }
@@ -446,7 +449,7 @@ static int build_new(struct attempt *attempt, const struct finding *finding, con
 	if (finding->found == FOUND_NONE)
 		attempt->returned = evict_has_returned(finding->table, attempt->hash);
 
-	int error = version ? 0 : attempt_draw_version(attempt, &version);
+	int error = version ? 0 : attempt_draw_version(attempt->map, &version);
 	bool has_deadline = life->kind == LIFE_FINITE || life->kind == LIFE_PLACEHOLDER ||
 			    (life->kind == LIFE_KEPT && entry_has_deadline(finding->view.entry));
 
@@ -523,13 +526,16 @@ int attempt_forget(struct attempt *attempt, struct finding *finding)
 int attempt_keep_apart(struct attempt *attempt, const struct write_content *content, const struct life *life)
 {
 	uint64_t version;
-	int error = attempt_secure(attempt);
+	int error = 0;
 
-	if (!error && !attempt->entry) {
-		error = attempt_draw_version(attempt, &version);
+	if (!attempt->entry) {
+		error = attempt_draw_version(attempt->map, &version);
 		if (!error)
 			error = build(attempt, content, version, life->kind == LIFE_FINITE);
 	}
+	/* Last: what is evicted for the entry takes the record that there is. */
+	if (!error)
+		error = attempt_secure(attempt);
 	if (error)
 		return error;
 	if (entry_has_deadline(attempt->entry))
@@ -541,5 +547,6 @@ int attempt_keep_apart(struct attempt *attempt, const struct write_content *cont
 	retire_fill(attempt->cell, attempt->entry, RCUMAP_DELETED);
 	attempt->cell = NULL;
 	attempt->entry = NULL;
+	evict_release_bytes(attempt); /* as of one that was removed at once */
 	return 0;
 }

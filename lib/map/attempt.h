@@ -109,7 +109,7 @@ int attempt_forget(struct attempt *attempt, struct finding *finding);
 int attempt_keep_apart(struct attempt *attempt, const struct write_content *content, const struct life *life);
 
 /* A number that no other entry of the map ever has, or -EOVERFLOW. */
-int attempt_draw_version(struct attempt *attempt, uint64_t *version);
+int attempt_draw_version(struct rcumap *map, uint64_t *version);
 
 /* Make sure that an expired entry stays so: no touch revives it from now on. False: one has. */
 bool attempt_claim(const struct attempt *attempt, struct rcumap_entry *entry);

@@ -23,6 +23,7 @@
 #include "map/options.h"
 #include "map/read.h"
 #include "map/reclaimer.h"
+#include "map/spare.h"
 
 /* The first release's struct. */
 #define LOADER_SIZE_MIN sizeof(struct rcumap_loader)
@@ -187,27 +188,51 @@ static void leave_section(struct rcumap *map, const struct attempt *attempt)
 		sched_yield();
 }
 
-/* The call gets the value, whether it is stored or not. */
-static int end_with_value(struct call *call, uint64_t version, const struct rcumap_value *value)
+/* -ENOSPC: there is no memory now. */
+static int try_end_with_value(struct call *call, uint64_t version, const struct ending *ending)
 {
 	struct rcumap *map = call->map;
-	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
-	const bool stays = value->ttl_ms != 0;
-	const struct ending ending = { .kind = stays ? END_STORE : END_REMOVE,
-				       .content = { call->key, call->key_size, value->data, value->size },
-				       .life = stays ? attempt_life(map, value->ttl_ms) :
-						       (struct life){ LIFE_FINITE, DEADLINE_DEAD } };
 
-	attempt.hold = true;
 	map->section->lock();
 
-	int result = end_somehow(&attempt, call, version, &ending);
+	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
 
-	if (result == OVERTAKEN || (result == 0 && !stays))
-		result = attempt_keep_apart(&attempt, &ending.content, &ending.life);
+	attempt.hold = true;
+
+	int result = end_somehow(&attempt, call, version, ending);
+
+	if (result == OVERTAKEN || (result == 0 && ending->kind == END_REMOVE))
+		result = attempt_keep_apart(&attempt, &ending->content, &ending->life);
 	call->entry = result ? NULL : attempt.held;
 	result = attempt_end(&attempt, result);
 	leave_section(map, &attempt);
+	return result;
+}
+
+/* As a store that was refused for want of memory, in a map with max_bytes: try again? */
+static bool may_try_again(struct call *call, int result, struct spare_wait *wait)
+{
+	if (result == -ENOSPC && spare_wait(call->map, wait))
+		return true;
+	if (result == -ENOSPC || result == -EFBIG)
+		spare_refused(call->map);
+	return false;
+}
+
+/* The call gets the value, whether it is stored or not. */
+static int end_with_value(struct call *call, uint64_t version, const struct rcumap_value *value)
+{
+	const bool stays = value->ttl_ms != 0;
+	const struct ending ending = { .kind = stays ? END_STORE : END_REMOVE,
+				       .content = { call->key, call->key_size, value->data, value->size },
+				       .life = stays ? attempt_life(call->map, value->ttl_ms) :
+						       (struct life){ LIFE_FINITE, DEADLINE_DEAD } };
+	struct spare_wait wait = { 0 };
+	int result;
+
+	do
+		result = try_end_with_value(call, version, &ending);
+	while (may_try_again(call, result, &wait));
 	return result;
 }
 
@@ -215,10 +240,10 @@ static int end_with_value(struct call *call, uint64_t version, const struct rcum
 static void end_without(const struct call *call, uint64_t version, const struct ending *ending)
 {
 	struct rcumap *map = call->map;
-	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
 
 	map->section->lock();
 
+	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
 	int result = end_somehow(&attempt, call, version, ending);
 
 	(void)attempt_end(&attempt, result < 0 ? result : 0);
@@ -283,26 +308,41 @@ static int run_loader(struct call *call, struct flight *flight)
 
 /* ------------------------------------------------------------------ the call */
 
-/* Load, unless somebody else does: then OVERTAKEN. */
-static int load(struct call *call)
+static int begin(struct call *call, uint64_t version)
 {
 	struct rcumap *map = call->map;
-	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
-	struct flight flight;
-	int result = attempt_draw_version(&attempt, &attempt.version);
+	int result;
 
-	if (result)
-		return result;
-	flight_enlist(&flight, map, attempt.version, call->key, call->key_size);
 	map->section->lock();
+
+	struct attempt attempt = attempt_begin(map, call->key, call->key_size);
+
+	attempt.version = version;
 	do
 		result = try_begin(&attempt, call);
 	while (result == 1);
 	result = attempt_end(&attempt, result);
 	leave_section(map, &attempt);
+	return result;
+}
+
+/* Load, unless somebody else does: then OVERTAKEN. */
+static int load(struct call *call)
+{
+	struct spare_wait wait = { 0 };
+	struct flight flight;
+	uint64_t version;
+	int result = attempt_draw_version(call->map, &version);
+
+	if (result)
+		return result;
+	flight_enlist(&flight, call->map, version, call->key, call->key_size);
+	do
+		result = begin(call, version);
+	while (may_try_again(call, result, &wait));
 	if (!result)
 		return run_loader(call, &flight);
-	flight_delist(&flight, NULL, result);
+	flight_delist(&flight, NULL, result); /* nobody has seen its placeholder */
 	return result;
 }
 
