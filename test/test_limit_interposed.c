@@ -370,14 +370,18 @@ static void test(void)
 	crowd(4 * MIB, 8, 32, 32, 200);
 	tables_grow_within(RCUMAP_MAX_BYTES_MIN);
 	tables_grow_within(16 * MIB);
-#if !defined(TEST_TSAN) && !defined(TEST_ASAN)
 	crowd(64 * MIB, 8, KIB, 64 * KIB, 500);
-#endif
 }
 
 int main(int argc, char **argv)
 {
 	seed = fixture_seed(argc, argv);
+#if defined(TEST_TSAN) || defined(TEST_ASAN)
+	/* test_limit_threads.c does the same, but for the count. */
+	skip(1, "malloc is the sanitizer's: its sizes are not what is promised for");
+	(void)test;
+	return tap_done();
+#endif
 	fixture_each_flavor(test);
 	return tap_done();
 }

@@ -91,7 +91,7 @@ static void crowd(uint64_t limit, unsigned writers, size_t least, size_t most, u
 	snprintf(name, sizeof name, "%s: %llu MiB, %u writers, values of %zu to %zu bytes", fixture_name(),
 		 (unsigned long long)(limit / MIB), writers, least, most);
 	c.keys = 8 * full;
-	c.turns = fixture_scaled(20 * full, 4 * full) / writers + 50;
+	c.turns = fixture_scaled(20 * full, 3 * full) / writers + 50;
 	c.map = bytes_map(limit, wait_ms);
 	atomic_store(&c.writing, writers);
 	fixture_run(writers + READERS, play, &c);
