@@ -100,6 +100,22 @@ static inline int bytes_fill(struct rcumap *map, uint64_t *next, size_t size, ui
 	return 0;
 }
 
+/* With a reader inside: put keys from *next on until there is no room for any of that size, whatever the size of its key: the
+ * refusal. 0: `most` were stored. */
+#define BYTES_KEY_SIZES 13u /* of fixture_key() */
+static inline int bytes_exhaust(struct rcumap *map, uint64_t *next, size_t size, uint64_t most)
+{
+	unsigned refused = 0;
+	int result = 0;
+
+	for (uint64_t n = 0; n < most && refused < BYTES_KEY_SIZES; n++) {
+		result = bytes_put(map, *next, *next, size);
+		refused = result ? refused + 1 : 0;
+		++*next;
+	}
+	return refused ? result : 0;
+}
+
 /* ------------------------------------------------------------------ a reader who stays */
 
 struct bytes_reader {

@@ -46,7 +46,7 @@ static void refused_at_once(uint64_t wait_ms, const char *name)
 	before = rcumap_count(map);
 	rcumap_barrier(map);
 	bytes_reader_enter(&reader, map);
-	is_int(bytes_fill(map, &next, SIZE, PLENTY), -ENOSPC, "%s: %s: as much as there is room for, then no more",
+	is_int(bytes_exhaust(map, &next, SIZE, PLENTY), -ENOSPC, "%s: %s: as much as there is room for, then no more",
 	       fixture_name(), name);
 	after = rcumap_count(map);
 	ok(after > before / 2, "%s: %s: of %llu entries %llu are left", fixture_name(), name,
@@ -120,9 +120,8 @@ static void each_verb_is_refused(void)
 	for (uint64_t n = 0; n < KEYS; n++)
 		bytes_put_for(map, n, n, SIZE, 3600000);
 	bytes_reader_enter(&reader, map);
-	(void)bytes_fill(map, &next, SIZE, PLENTY);
-	while (bytes_put(map, next, next, 24) == 0)
-		next++;
+	(void)bytes_exhaust(map, &next, SIZE, PLENTY);
+	(void)bytes_exhaust(map, &next, 24, PLENTY);
 	for (uint64_t n = 0; n < KEYS; n++) {
 		size_t size = fixture_key(n, key);
 
