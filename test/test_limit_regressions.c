@@ -73,8 +73,93 @@ static void refused_stores_take_no_records(void)
 	ok(fault_settled(&allocator), "every byte is given back");
 }
 
+/* ------------------------------------------------------------------ reminders in a map in which nothing is stored */
+
+static bool all_expired(void *ctx)
+{
+	struct rcumap *map = ctx;
+
+	return fixture_stats(map).entries == 0;
+}
+
+static int touch(struct rcumap *map, uint64_t key, uint64_t ttl_ms)
+{
+	int error = -ENOSPC;
+
+	/* With qsbr it does not wait by itself. */
+	for (unsigned i = 0; i < 20 && error == -ENOSPC; i++) {
+		error = rcumap_touch(map, &key, sizeof key, ttl_ms);
+		if (error == -ENOSPC)
+			rcumap_barrier(map);
+	}
+	return error;
+}
+
+/* Reminders filled what was kept free, and stores alone evicted: each touch waited for its time, and was refused, and the reclaimer
+ * could file no reminder any more, so that nothing expired. */
+static void touches_go_on(void)
+{
+	struct rcumap_options options = { .max_bytes = LIMIT };
+	struct rcumap *map = fixture_map(&options);
+	uint64_t refused = 0, ttl_ms = 3600000;
+
+	/* Slowly, so that no more is kept free than must be. */
+	for (uint64_t key = 0; key < 1600; key++) {
+		if (put(map, key, 500, ttl_ms) != 0)
+			bail("a put that fits");
+		if (key % 10 == 0)
+			rcumap_barrier(map);
+	}
+	for (unsigned turn = 0; turn < 30 && !refused; turn++)
+		for (uint64_t key = 0; key < 1600 && !refused; key++) {
+			refused += touch(map, key, --ttl_ms) == -ENOSPC;
+			if (key % 50 == 0)
+				rcumap_barrier(map);
+		}
+	is_int(refused, 0, "%s: no touch is refused while there is anything to evict", fixture_name());
+	ok(fixture_stats(map).entries > 100, "%s: most of them live on", fixture_name());
+	for (uint64_t key = 0; key < 1600 && !refused; key++)
+		refused += touch(map, key, 500) == -ENOSPC;
+	is_int(refused, 0, "%s: likewise to the end", fixture_name());
+	ok(fixture_eventually(all_expired, map), "%s: all expire, without any store", fixture_name());
+	fixture_destroy(map);
+}
+
+/* The first reminder for which the reclaimer had no block kept all behind it from being looked at. */
+static bool half_expired(void *ctx)
+{
+	struct rcumap *map = ctx;
+
+	return fixture_stats(map).expiring <= 200;
+}
+
+static void expiry_goes_on_without_room(void)
+{
+	struct rcumap_options options = { .max_bytes = LIMIT };
+	struct rcumap *map = fixture_map(&options);
+	uint64_t taken = 0;
+
+	for (uint64_t key = 0; key < 1000; key++)
+		put(map, key, 500, RCUMAP_TTL_NEVER);
+	rcumap_barrier(map);
+	for (uint64_t key = 0; key < 400; key++)
+		if (put(map, key, 8, key % 2 ? 300 : 3600000) != 0)
+			bail("a put that fits");
+	rcumap_barrier(map);
+	/* As overflow lines may, until another table takes their place. */
+	for (uint64_t n = LIMIT; n; n /= 2)
+		while (budget_take(&map->memory.budget, MEMORY_STRUCTURE, n))
+			taken += n;
+	ok(fixture_eventually(half_expired, map), "%s: what has expired goes, though there is no room for reminders",
+	   fixture_name());
+	budget_give(&map->memory.budget, MEMORY_STRUCTURE, taken);
+	fixture_destroy(map);
+}
+
 int main(void)
 {
 	refused_stores_take_no_records();
+	fixture_each_flavor(touches_go_on);
+	fixture_each_flavor(expiry_goes_on_without_room);
 	return tap_done();
 }

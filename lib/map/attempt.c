@@ -148,6 +148,10 @@ int attempt_secure_hint(struct attempt *attempt)
 
 	attempt->help_hints |= late;
 	attempt->wake |= result > 0;
+	/* A block was begun, or there is no memory for one: reminders are paid for by who needs them, or a map that is
+	 * touched and nothing stored in would be in debt for ever. */
+	if (result > 0 || result == -ENOSPC)
+		evict_pay(attempt, LOG_BLOCK_BYTES(attempt->map->expiry.log.cells));
 	return result < 0 ? result : 0;
 }
 

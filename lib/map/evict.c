@@ -19,6 +19,8 @@ enum hand { HAND_PROBATION, HAND_MAIN };
 /* Rounds over the whole table in a row that find nothing at all, before it is given up: what there is to evict is on its way
  * in. */
 #define ROUNDS_IN_VAIN 16u
+/* What the reclaimer evicts at once, when it can get no memory. */
+#define RELIEF_BYTES 4096u
 
 static bool counts_bytes(const struct rcumap *map)
 {
@@ -414,6 +416,38 @@ int evict_secure_bytes(struct attempt *attempt, size_t size)
 	}
 	attempt->bytes = bound;
 	return 0;
+}
+
+void evict_pay(struct attempt *attempt, size_t bytes)
+{
+	if (!counts_bytes(attempt->map))
+		return;
+
+	struct need need = { live(attempt->map), 1 };
+	size_t paid = 0;
+
+	while (paid < bytes && quota_in_debt(need.quota)) {
+		size_t evicted = 0;
+		int result = evict(attempt, &need, &evicted);
+
+		if (result < 0)
+			return;
+		if (result)
+			evict_release(attempt);
+		else
+			evicted = need.units; /* the debt was paid meanwhile */
+		give_bytes(attempt, evicted);
+		paid += evicted;
+	}
+}
+
+void evict_relieve(struct rcumap *map)
+{
+	struct attempt attempt = attempt_begin(map, NULL, 0);
+
+	attempt.own = true;
+	evict_pay(&attempt, RELIEF_BYTES);
+	(void)attempt_end(&attempt, 0);
 }
 
 void evict_built(struct attempt *attempt)

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include "map/evict.h"
 #include "map/write.h"
 
 /* A tick of the wheel: 2^16 microseconds, a fifteenth of a second. */
@@ -312,6 +313,8 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 	uint64_t idle = enough ? idle_ns(map, now_us) : RETRY_NS;
 
 	expiry_unlock(map);
+	if (!enough)
+		evict_relieve(map); /* perhaps nobody stores anything */
 	if (*sleep_ns > idle)
 		*sleep_ns = idle;
 	return enough && (!due || !taken);
