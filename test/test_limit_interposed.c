@@ -359,6 +359,39 @@ static void tables_grow_within(uint64_t limit)
 	       (unsigned long long)(limit / MIB));
 }
 
+/* One thread; blocks so large that malloc maps each, beside small ones. */
+static void large_blocks_within(uint64_t limit)
+{
+	const size_t most = limit / 4;
+	const uint64_t puts = fixture_scaled(2000, 200);
+	unsigned char *value = calloc(1, most);
+	int64_t baseline = default_allocator_held();
+	uint64_t wrong = 0;
+	struct rcumap *map;
+	struct rng rng;
+
+	rng_init_stream(&rng, seed, limit);
+	default_allocator_watch();
+	map = bytes_map(limit, BYTES_WAIT_LONG);
+	for (uint64_t n = 0; n < puts; n++) {
+		unsigned char key[FIXTURE_KEY_MAX];
+		size_t key_size = fixture_key(rng_below(&rng, 64), key);
+
+		wrong += rcumap_put(map, key, key_size, value, 24 + (rng_below(&rng, most - 23) >> rng_below(&rng, 8)),
+				    RCUMAP_TTL_NEVER, NULL) != 0;
+		flavor_quiescent(fixture_flavor);
+	}
+	ok(wrong == 0 && fixture_stats(map).evicted > 0, "%s: %llu MiB: values of up to %zu bytes: all are stored",
+	   fixture_name(), (unsigned long long)(limit / MIB), most);
+	fixture_destroy(map);
+	ok(default_allocator_held_most() - baseline <= (int64_t)limit,
+	   "%s: %llu MiB: %lld bytes at one instant, at most", fixture_name(), (unsigned long long)(limit / MIB),
+	   (long long)(default_allocator_held_most() - baseline));
+	is_int(default_allocator_held(), baseline, "%s: %llu MiB: every byte is given back", fixture_name(),
+	       (unsigned long long)(limit / MIB));
+	free(value);
+}
+
 static void test(void)
 {
 	/* What a thread, or the library, has for the first time. */
@@ -370,6 +403,8 @@ static void test(void)
 	crowd(4 * MIB, 8, 32, 32, 200);
 	tables_grow_within(RCUMAP_MAX_BYTES_MIN);
 	tables_grow_within(16 * MIB);
+	large_blocks_within(RCUMAP_MAX_BYTES_MIN);
+	large_blocks_within(16 * MIB);
 	crowd(64 * MIB, 8, KIB, 64 * KIB, 500);
 }
 

@@ -147,6 +147,41 @@ static void each_verb_is_refused(void)
 	fixture_destroy(map);
 }
 
+/* Lives end while nothing is left, and what reminds of them needs memory, too: none is forgotten. */
+static bool is_empty(void *map)
+{
+	return rcumap_count(map) == 0;
+}
+
+static void lives_end(void)
+{
+	struct rcumap *map = bytes_map(LIMIT, RCUMAP_WAIT_NONE);
+	uint64_t next = 0, wrong = 0, shortened = 0;
+	struct bytes_reader reader;
+
+	bytes_reader_enter(&reader, map);
+	for (unsigned refused = 0; refused < BYTES_KEY_SIZES; next++)
+		refused = bytes_put_for(map, next, next, 100, 1 + next % 400) ? refused + 1 : 0;
+	for (uint64_t n = 0; n < next; n++) {
+		unsigned char key[FIXTURE_KEY_MAX];
+		size_t size = fixture_key(n, key);
+		int result = rcumap_touch(map, key, size, 1);
+
+		shortened += result == 0;
+		wrong += result != 0 && result != -ENOENT && result != -ENOSPC;
+	}
+	is_int(wrong, 0, "%s: shorter lives with nothing left: given to %llu, or refused", fixture_name(),
+	       (unsigned long long)shortened);
+	ok(fixture_eventually(is_empty, map), "%s: all of %llu lives end, with a reader inside", fixture_name(),
+	   (unsigned long long)next);
+	ok(bytes_within(map, LIMIT), "%s: within the limit", fixture_name());
+	bytes_reader_leave(&reader);
+	rcumap_barrier(map);
+	ok(fixture_stats(map).entry_bytes == 0 && fixture_stats(map).retired_bytes == 0, "%s: their memory comes back",
+	   fixture_name());
+	fixture_destroy(map);
+}
+
 /* ------------------------------------------------------------------------------------------------ in the caller's section */
 
 static void never_in_a_section(void)
@@ -363,6 +398,7 @@ static void test(void)
 	else
 		waits_and_gives_up(0, 1000);
 	each_verb_is_refused();
+	lives_end();
 	never_in_a_section();
 	waits_and_gives_up(1, 1);
 	waits_and_gives_up(150, 150);
