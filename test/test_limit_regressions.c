@@ -156,10 +156,41 @@ static void expiry_goes_on_without_room(void)
 	fixture_destroy(map);
 }
 
+/* ------------------------------------------------------------------ what is not given back */
+
+/* Each turn of the reclaimer that found nothing to give back woke all who waited, and they it; and brought up what is kept free. */
+static void nothing_given_wakes_nobody(void)
+{
+	struct rcumap_options options = { .max_bytes = LIMIT, .wait_ms = 300 };
+	struct rcumap *map = fixture_map(&options);
+	static const struct rcumap_entry *held[20000];
+	uint64_t batches;
+	unsigned n = 0;
+
+	for (uint64_t key = 0; put(map, key, 300, RCUMAP_TTL_NEVER) == 0; key++) {
+		rcumap_read_lock(map);
+
+		const struct rcumap_entry *entry = rcumap_find(map, &key, sizeof key);
+
+		if (entry && rcumap_hold(map, entry) == 0)
+			held[n++] = entry;
+		rcumap_read_unlock(map);
+	}
+	rcumap_barrier(map);
+	batches = map->spare.batches;
+	is_int(put(map, 1000000, 300, RCUMAP_TTL_NEVER), -ENOSPC, "%s: all is held", fixture_name());
+	/* Some ten thousand, when nothing given back counted. */
+	ok(map->spare.batches - batches < 1000, "%s: who waits in vain is not woken all the time", fixture_name());
+	while (n)
+		rcumap_release(map, held[--n]);
+	fixture_destroy(map);
+}
+
 int main(void)
 {
 	refused_stores_take_no_records();
 	fixture_each_flavor(touches_go_on);
 	fixture_each_flavor(expiry_goes_on_without_room);
+	fixture_each_flavor(nothing_given_wakes_nobody);
 	return tap_done();
 }

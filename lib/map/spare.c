@@ -97,7 +97,8 @@ void spare_given(struct rcumap *map)
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	pthread_mutex_lock(&reclaimer->lock);
-	if (budget_is_on(&map->memory.budget)) {
+	/* Where there was no batch nothing has changed: who waits would try again and again, and bring up the slack. */
+	if (budget_is_on(&map->memory.budget) && reclaimer->batch_waits) {
 		map->spare.batches++;
 		adjust_slack(map);
 	}
