@@ -186,11 +186,48 @@ static void nothing_given_wakes_nobody(void)
 	fixture_destroy(map);
 }
 
+/* ------------------------------------------------------------------ what fits */
+
+static uint64_t fund_of(struct rcumap *map)
+{
+	return atomic_load(&map->spare.fund);
+}
+
+/* What was kept free for the next table stayed so, if entries went and none came, and what was larger than the rest was refused. */
+static void what_fits_once_fits_again(void)
+{
+	struct rcumap_options options = bytes_options();
+	uint64_t key;
+
+	options.capacity = 9000; /* the table does not shrink */
+	fault_init(&allocator);
+	options.allocator = fault_allocator(&allocator);
+
+	struct rcumap *map = fixture_map(&options);
+	const uint64_t large = map->memory.budget.live.limit - quota_charged(&map->memory.budget.live) - 4096;
+
+	is_int(put(map, 0, large, RCUMAP_TTL_NEVER), 0, "%s: a value of most of the limit", fixture_name());
+	rcumap_clear(map);
+	rcumap_barrier(map);
+	for (key = 0; fund_of(map) <= 150000 && key < 100000; key++) {
+		put(map, key, 0, RCUMAP_TTL_NEVER);
+		if (key % 100 == 0)
+			rcumap_barrier(map);
+	}
+	ok(fund_of(map) > 150000, "%s: the next table's memory is being collected", fixture_name());
+	rcumap_clear(map);
+	rcumap_barrier(map);
+	is_int(put(map, 0, large - 100000, RCUMAP_TTL_NEVER), 0,
+	       "%s: the same value, when the map is empty again", fixture_name());
+	fixture_destroy(map);
+}
+
 int main(void)
 {
 	refused_stores_take_no_records();
 	fixture_each_flavor(touches_go_on);
 	fixture_each_flavor(expiry_goes_on_without_room);
 	fixture_each_flavor(nothing_given_wakes_nobody);
+	fixture_each_flavor(what_fits_once_fits_again);
 	return tap_done();
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "layout/placeholder.h"
+#include "map/spare.h"
 #include "protocol/route.h"
 
 enum hand { HAND_PROBATION, HAND_MAIN };
@@ -396,6 +397,16 @@ static int evict_bytes(struct attempt *attempt, struct need *need)
 	return 0;
 }
 
+/* Once the fund is what it should be: it follows the entries that come, not those that go. */
+static bool could_fit(struct rcumap *map, size_t bytes)
+{
+	const struct table *table = tables_current(&map->tables);
+
+	if (!table_next(table))
+		spare_plan(map, table, map_count(map));
+	return bytes <= capacity(map);
+}
+
 int evict_secure_bytes(struct attempt *attempt, size_t size)
 {
 	struct rcumap *map = attempt->map;
@@ -406,7 +417,7 @@ int evict_secure_bytes(struct attempt *attempt, size_t size)
 	struct need need = { live(map), memory_entry_bound(&map->memory, size) };
 	const size_t bound = need.units;
 
-	if (bound > capacity(map))
+	if (bound > capacity(map) && !could_fit(map, bound))
 		return -EFBIG;
 	if (!take_free(attempt, &need)) {
 		int error = evict_bytes(attempt, &need);
