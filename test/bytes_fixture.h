@@ -86,6 +86,14 @@ static inline bool bytes_within(const struct rcumap *map, uint64_t max_bytes)
 	return good;
 }
 
+/* Nothing is there and nothing is counted for it. Whoever removes the last one may just be about to say so. */
+static inline bool bytes_are_none(void *map)
+{
+	struct rcumap_stats s = fixture_stats((const struct rcumap *)map);
+
+	return s.entries == 0 && s.entry_bytes == 0;
+}
+
 /* Put keys from *next on, `size` bytes each, until one is refused, or `most` were stored: the refusal, or 0. */
 static inline int bytes_fill(struct rcumap *map, uint64_t *next, size_t size, uint64_t most)
 {

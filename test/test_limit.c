@@ -373,11 +373,6 @@ static void both_limits(void)
 }
 
 /* Expired entries make room, and what reminds of them is within the limit. */
-static bool is_empty(void *map)
-{
-	return rcumap_count(map) == 0;
-}
-
 static void short_lives(void)
 {
 	const uint64_t limit = 2 * MIB;
@@ -391,8 +386,7 @@ static void short_lives(void)
 		flavor_quiescent(fixture_flavor);
 	}
 	ok(failed == 0 && outside == 0, "%s: short lives, within the limit", fixture_name());
-	ok(fixture_eventually(is_empty, map), "%s: all go", fixture_name());
-	is_int(fixture_stats(map).entry_bytes, 0, "%s: with their bytes", fixture_name());
+	ok(fixture_eventually(bytes_are_none, map), "%s: all go, with their bytes", fixture_name());
 	fixture_destroy(map);
 }
 
