@@ -62,7 +62,63 @@ static void borders(void)
 	free(quota);
 }
 
+/* Who cannot wait takes what is not there; what others give pays for it. */
+static void debts(void)
+{
+	struct quota *quota = fresh(1000);
+
+	ok(quota_take(quota, stripe_index(), 1000), "all is taken");
+	quota_charge(quota, 600);
+	ok(quota_in_debt(quota) && quota_left(quota) == 0 && quota_used(quota) == 1600 && quota_charged(quota) == 600,
+	   "more than there is is charged");
+	quota_give(quota, stripe_index(), 400);
+	ok(quota_in_debt(quota) && !quota_take(quota, stripe_index(), 1), "what is given is not to be had,");
+	quota_give(quota, stripe_index(), 200);
+	ok(!quota_in_debt(quota) && !quota_take(quota, stripe_index(), 1), "until the debt is paid,");
+	quota_give(quota, stripe_index(), 100);
+	ok(quota_take(quota, stripe_index(), 100), "and no longer");
+	quota_owe(quota, 50);
+	ok(quota_in_debt(quota) && quota_charged(quota) == 600, "what is owed is not remembered");
+	quota_give(quota, stripe_index(), 50);
+	quota_discharge(quota, 600);
+	ok(quota_charged(quota) == 0 && quota_used(quota) == 400, "what was charged is given back");
+	ok(quota_take(quota, stripe_index(), 600) && !quota_take(quota, stripe_index(), 1), "to the last unit");
+	free(quota);
+}
+
 /* ------------------------------------------------------------------------------------------------ by many */
+
+/* Takes and gives while others charge and discharge: all is there in the end. */
+static void charge_and_discharge(struct team_member *me)
+{
+	struct quota *quota = me->ctx;
+	struct rng rng;
+
+	rng_init_stream(&rng, 4, me->index);
+	for (uint64_t t = 0, turns = fixture_scaled(50000, 2000); t < turns; t++) {
+		uint64_t n = 1 + rng_below(&rng, 1000);
+
+		if (me->index % 2) {
+			quota_charge(quota, n);
+			quota_discharge(quota, n);
+		} else if (quota_take(quota, stripe_index(), n)) {
+			quota_give(quota, stripe_index(), n);
+		}
+	}
+}
+
+static void charges_by_many(void)
+{
+	const uint64_t limit = 4000;
+	struct quota *quota = fresh(limit);
+	struct team_options options = { .threads = 8, .work = charge_and_discharge, .ctx = quota,
+					.watchdog_s = TEST_WATCHDOG_S };
+
+	team_join(team_start(&options));
+	ok(quota_used(quota) == 0 && quota_charged(quota) == 0 && !quota_in_debt(quota), "many charge: none is lost");
+	ok(quota_take(quota, stripe_index(), limit), "and all can be had");
+	free(quota);
+}
 
 struct crowd {
 	struct quota *quota;
@@ -152,6 +208,8 @@ int main(void)
 	all_of_it_by_one(100000, 7);
 	all_of_it_by_one(UINT64_C(1) << 30, 65537);
 	borders();
+	debts();
+	charges_by_many();
 	never_over_by_many(64, 4);
 	never_over_by_many(100000, 3);
 	never_over_by_many(UINT64_C(1) << 20, 65536);

@@ -12,8 +12,8 @@
  * Q2 While `dry` is set no stripe has credit but what somebody is about to tell of: who gives some looks at `dry` after
  *    that, who is about to look at all credit sets it before; so one of the two sees the other.
  *
- * Some users cannot wait: what they charge is taken from the pool even if it is not there. Then the pool is in debt, takes
- * are refused until others have given as much, and more than the limit is in use, by that much.
+ * Some users cannot wait: what they charge is taken from the pool even if it is not there. Then the pool is in debt, nothing
+ * but credit is to be had until others have given as much, and more than the limit may be in use, by that much.
  *
  * All else is relaxed: the units are numbers, what they stand for is handed on elsewhere.
  */

@@ -9,6 +9,7 @@
 #     Gate: explorer SCENARIO...        one of these scenarios of the schedule explorer ends with status 1
 #     Gate: tsan stress ARGUMENTS       build/tsan/stress/stress ends with a report of ThreadSanitizer
 #     Gate: asan stress ARGUMENTS       build/asan/stress/stress ends with one of AddressSanitizer, or with a violation
+#     Gate: debug NAME                  build/debug/test/test_NAME fails, or does not end
 #
 # Environment: MAKE, JOBS, QUICK. Status 1 if a bug was not caught, a patch does not apply, or a copy does not build.
 set -u
@@ -23,6 +24,7 @@ program() {
 	case $1 in
 	explorer) echo build/explorer/explorer ;;
 	tsan | asan) echo "build/$1/stress/stress" ;;
+	debug) echo "build/debug/test/test_$2" ;;
 	*) echo "run.sh: unknown gate '$1'" >&2 && exit 2 ;;
 	esac
 }
@@ -52,6 +54,13 @@ caught() {
 		shift
 		TSAN_OPTIONS='exitcode=66 halt_on_error=1' timeout "$limit" $fixed_layout build/tsan/stress/stress "$@"
 		[ $? = 66 ]
+		;;
+	debug)
+		timeout "$limit" "build/debug/test/test_$1"
+		case $? in
+		1 | 124 | 134 | 137 | 139) return 0 ;;
+		*) return 1 ;;
+		esac
 		;;
 	asan)
 		shift
@@ -84,7 +93,7 @@ plant() {
 		sed 's/^/    /' planted.log
 		return 1
 	fi
-	if ! $make --no-print-directory "$(program "$1")" >planted.log 2>&1; then
+	if ! $make --no-print-directory "$(program "$1" "$2")" >planted.log 2>&1; then
 		echo "FAIL $name: does not build"
 		tail -n 20 planted.log | sed 's/^/    /'
 		return 1
@@ -113,10 +122,10 @@ for name; do
 		echo "run.sh: there is no $here/$name.patch" >&2
 		exit 2
 	fi
-	variant=$(gate_of "$name" | cut -d ' ' -f 1)
+	wanted=$(program $(gate_of "$name" | cut -d ' ' -f 1-2)) || exit
 	case " $programs " in
-	*" $(program "$variant") "*) ;;
-	*) programs="$programs $(program "$variant")" ;;
+	*" $wanted "*) ;;
+	*) programs="$programs $wanted" ;;
 	esac
 done
 
