@@ -199,7 +199,7 @@ static void what_fits_once_fits_again(void)
 	struct rcumap_options options = bytes_options();
 	uint64_t key;
 
-	options.capacity = 9000; /* the table does not shrink */
+	options.capacity = 4500; /* the table does not shrink */
 	fault_init(&allocator);
 	options.allocator = fault_allocator(&allocator);
 
@@ -209,15 +209,15 @@ static void what_fits_once_fits_again(void)
 	is_int(put(map, 0, large, RCUMAP_TTL_NEVER), 0, "%s: a value of most of the limit", fixture_name());
 	rcumap_clear(map);
 	rcumap_barrier(map);
-	for (key = 0; fund_of(map) <= 150000 && key < 100000; key++) {
+	for (key = 0; fund_of(map) <= 75000 && key < 100000; key++) {
 		put(map, key, 0, RCUMAP_TTL_NEVER);
 		if (key % 100 == 0)
 			rcumap_barrier(map);
 	}
-	ok(fund_of(map) > 150000, "%s: the next table's memory is being collected", fixture_name());
+	ok(fund_of(map) > 75000, "%s: the next table's memory is being collected", fixture_name());
 	rcumap_clear(map);
 	rcumap_barrier(map);
-	is_int(put(map, 0, large - 100000, RCUMAP_TTL_NEVER), 0,
+	is_int(put(map, 0, large - 50000, RCUMAP_TTL_NEVER), 0,
 	       "%s: the same value, when the map is empty again", fixture_name());
 	fixture_destroy(map);
 }

@@ -141,10 +141,10 @@ struct rcumap_options {
 	 * doc/limits.md. */
 	uint64_t max_bytes;
 	/** With max_bytes: how many milliseconds a store waits, at most, where all memory that it could have awaits a
-	 * grace period or is held, before it is refused: 1 to RCUMAP_TTL_MAX; RCUMAP_WAIT_NONE: not at all; 0: a second
-	 * with bp and memb, not at all with qsbr. It never waits inside the caller's section, nor in a callback. With
-	 * qsbr, where sections cannot be told, a store that may wait is a quiescent state: it ends the validity of
-	 * whatever its thread has found. */
+	 * grace period or is held, and none is given back meanwhile, before it is refused; ten times that in all: 1 to
+	 * RCUMAP_TTL_MAX; RCUMAP_WAIT_NONE: not at all; 0: a second with bp and memb, not at all with qsbr. It never
+	 * waits inside the caller's section, nor in a callback. With qsbr, where sections cannot be told, a store that
+	 * may wait is a quiescent state: it ends the validity of whatever its thread has found. */
 	uint64_t wait_ms;
 };
 

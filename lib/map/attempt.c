@@ -260,7 +260,7 @@ static void count_inserted(struct attempt *attempt, const struct table *table, c
 	uint64_t entries = map_occupied(attempt->map);
 
 	spare_plan(attempt->map, table, entries);
-	if (load_must_grow(entries, table->bits))
+	if (load_must_grow(entries, table->bits) && spare_may_grow(attempt->map, table, entries))
 		attempt->wake = true;
 }
 
@@ -325,7 +325,8 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 
 	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->bits))
 		return -EOVERFLOW;
-	if (view->lines < LOAD_CHAIN_LONG && !load_must_grow(entries, table->bits))
+	if (view->lines < LOAD_CHAIN_LONG &&
+	    (!load_must_grow(entries, table->bits) || !spare_may_grow(attempt->map, table, entries)))
 		return 1;
 
 	/* The reclaimer is late: grow here and now, with bounded work. */

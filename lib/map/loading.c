@@ -214,8 +214,7 @@ static bool may_try_again(struct call *call, int result, struct spare_wait *wait
 {
 	if (result == -ENOSPC && spare_wait(call->map, wait))
 		return true;
-	if (result == -ENOSPC || result == -EFBIG)
-		spare_refused(call->map);
+	spare_end(call->map, wait, result);
 	return false;
 }
 

@@ -72,9 +72,10 @@ static unsigned smallest_bits(const struct reclaimer *reclaimer)
 	return min;
 }
 
-/* The size that the current table, of `bits`, should have next. */
-static unsigned decide_bits(struct rcumap *map, unsigned bits)
+/* The size that the table, the current one, should have next. */
+static unsigned decide_bits(struct rcumap *map, const struct table *table)
 {
+	const unsigned bits = table->bits;
 	struct reclaimer *reclaimer = &map->reclaimer;
 	uint64_t entries = map_occupied(map);
 	unsigned decided = bits;
@@ -83,7 +84,8 @@ static unsigned decide_bits(struct rcumap *map, unsigned bits)
 
 	unsigned min = smallest_bits(reclaimer);
 
-	if (bits < TABLE_BITS_MAX && (bits < min || load_must_grow(entries, bits)))
+	if (bits < TABLE_BITS_MAX &&
+	    (bits < min || (load_must_grow(entries, bits) && spare_may_grow(map, table, entries))))
 		decided = bits + 1;
 	else if (bits > min && load_may_shrink(entries, bits))
 		/* From now on rcumap_reserve() waits, if it asks for what the table is about to lose. */
@@ -132,7 +134,7 @@ bool reclaimer_resize(struct rcumap *map)
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 	} else {
-		unsigned bits = decide_bits(map, table->bits);
+		unsigned bits = decide_bits(map, table);
 
 		growing = bits > table->bits;
 		if (bits != table->bits) {

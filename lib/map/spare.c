@@ -17,6 +17,10 @@
 /* Others who are about to store have all there is, and no batch tells when they are done. */
 #define WAIT_SLICE_NS UINT64_C(10000000)
 #define WAIT_MS 1000u
+/* While memory comes back others may be faster: so many times that long in all. */
+#define WAITS 10u
+/* Years: no sum overflows, and it makes no difference. */
+#define LONG_NS (UINT64_MAX / 20)
 
 static struct quota *live(struct rcumap *map)
 {
@@ -48,17 +52,41 @@ static void set_fund(struct rcumap *map, uint64_t bytes)
 		quota_discharge(live(map), before - bytes);
 }
 
+/* What a table of one bit more takes. */
+static uint64_t next_bytes(const struct rcumap *map, const struct table *table)
+{
+	const uint64_t array = table->bits < TABLE_BITS_MAX ? tables_bytes_of(&map->tables, table->bits + 1) : 0;
+
+	return array + array / LINE_PART;
+}
+
+/* All in double, here and below: no product overflows, and it need not be exact. */
+bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_t entries)
+{
+	const struct budget *budget = &map->memory.budget;
+
+	if (!budget_is_on(budget) || !entries)
+		return true;
+
+	const double each = (double)budget_entries(budget) / (double)entries;
+	const uint64_t fund = atomic_load_explicit(&map->spare.fund, memory_order_relaxed); /* a number */
+	const uint64_t charged = quota_charged(&budget->live), others = charged > fund ? charged - fund : 0;
+
+	return each * (double)load_most(table->bits) + (double)others + (double)next_bytes(map, table) <=
+	       (double)budget->live.limit;
+}
+
 void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 {
 	if (!budget_is_on(&map->memory.budget))
 		return;
 
 	const uint64_t full = load_most(table->bits), start = full - full / FUND_PART;
-	const uint64_t next = table->bits < TABLE_BITS_MAX ? tables_bytes_of(&map->tables, table->bits + 1) : 0;
 	const uint64_t beyond = entries > full ? full - start : entries > start ? entries - start : 0;
 
-	/* In double: no product overflows, and it need not be exact. */
-	set_fund(map, full > start ? (uint64_t)((double)next * (double)beyond / (double)(full - start)) : 0);
+	set_fund(map, beyond && spare_may_grow(map, table, entries) ?
+			      (uint64_t)((double)next_bytes(map, table) * (double)beyond / (double)(full - start)) :
+			      0);
 }
 
 void spare_begun(struct rcumap *map)
@@ -113,6 +141,13 @@ static struct timespec time_of(uint64_t ns)
 	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
 }
 
+static void extend(const struct rcumap *map, struct spare_wait *wait)
+{
+	const uint64_t until_ns = clock_system_ns(CLOCK_MONOTONIC) + map->spare.wait_ns;
+
+	wait->until_ns = until_ns < wait->at_most_ns ? until_ns : wait->at_most_ns;
+}
+
 /* Until a batch has been given back since the last try, or for a slice. */
 static void wait_for_batch(struct rcumap *map, struct spare_wait *wait, uint64_t now_ns)
 {
@@ -125,6 +160,9 @@ static void wait_for_batch(struct rcumap *map, struct spare_wait *wait, uint64_t
 	map->spare.waits++;
 	while (wait->batches == map->spare.batches && !error)
 		error = pthread_cond_timedwait(&reclaimer->changed, &reclaimer->lock, &end);
+	/* Nobody holds back what is given back: others were faster, or the machine is slow. */
+	if (wait->batches != map->spare.batches)
+		extend(map, wait);
 	wait->batches = map->spare.batches;
 	pthread_mutex_unlock(&reclaimer->lock);
 }
@@ -132,6 +170,7 @@ static void wait_for_batch(struct rcumap *map, struct spare_wait *wait, uint64_t
 static void begin_to_wait(struct rcumap *map, struct spare_wait *wait, uint64_t now_ns)
 {
 	wait->until_ns = now_ns + map->spare.wait_ns;
+	wait->at_most_ns = now_ns + (map->spare.wait_ns < LONG_NS ? WAITS : 1) * map->spare.wait_ns;
 	pthread_mutex_lock(&map->reclaimer.lock);
 	wait->batches = map->spare.batches;
 	pthread_mutex_unlock(&map->reclaimer.lock);
@@ -151,6 +190,7 @@ bool spare_wait(struct rcumap *map, struct spare_wait *wait)
 	const bool first = !wait->until_ns;
 
 	wake_signal(&map->reclaimer.wake);
+	wait->claims = budget_claim(&map->memory.budget);
 	/* First it tries again, at once: from then on it knows which batches it has seen. */
 	if (first)
 		begin_to_wait(map, wait, now_ns);
@@ -160,12 +200,17 @@ bool spare_wait(struct rcumap *map, struct spare_wait *wait)
 	return first || now_ns < wait->until_ns;
 }
 
-void spare_refused(struct rcumap *map)
+void spare_end(struct rcumap *map, struct spare_wait *wait, int result)
 {
-	atomic_fetch_add_explicit(&map->spare.refused, 1, memory_order_relaxed); /* a statistic */
+	if (wait->claims)
+		budget_disclaim(&map->memory.budget);
+	if (result == -ENOSPC || result == -EFBIG)
+		atomic_fetch_add_explicit(&map->spare.refused, 1, memory_order_relaxed); /* a statistic */
 }
 
 void spare_adopt(struct rcumap *map)
 {
+	/* relaxed: nobody else is there */
+	atomic_store_explicit(&map->memory.budget.claimed, 0, memory_order_relaxed);
 	map->spare.waits_seen = map->spare.waits;
 }

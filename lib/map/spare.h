@@ -19,7 +19,11 @@
 /* After the budget. */
 void spare_init(struct rcumap *map, uint64_t wait_ms);
 
-/* So many entries are in the table, which is the newest: adjust the fund. Cost: some atomics. */
+/* Is there room for the next table beside this one, with as many entries as this one has when it is full? If not, the map would
+ * lose by growing: its buckets become fuller instead. Always so without max_bytes. */
+bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_t entries);
+
+/* So many entries are in the table, which is the newest: adjust the fund. Cost: some atomics, and a pass over the stripes. */
 void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries);
 
 /* A table has been begun: the fund has been used. */
@@ -30,15 +34,17 @@ void spare_given(struct rcumap *map);
 
 /* A store was refused with -ENOSPC. */
 struct spare_wait {
+	bool claims; /* what it lacks (memory/budget.h) */
 	uint64_t until_ns; /* 0: it has not waited yet */
+	uint64_t at_most_ns; /* whatever is given back meanwhile */
 	uint64_t batches; /* given back when it was tried last */
 };
 
 /* Outside of the store's section: true: try again, some memory may have come back. False: the refusal stands. */
 bool spare_wait(struct rcumap *map, struct spare_wait *wait);
 
-/* It stands: count it. */
-void spare_refused(struct rcumap *map);
+/* A store that has waited has its result: if it is a refusal, count it. */
+void spare_end(struct rcumap *map, struct spare_wait *wait, int result);
 
 /* In a child of fork(), alone with the map. */
 void spare_adopt(struct rcumap *map);

@@ -97,8 +97,8 @@ static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint6
 			if (what->yield)                       \
 				sched_yield();                 \
 		} while (result == -ENOSPC && spare_wait(map, &wait)); \
-		if (result == -ENOSPC || result == -EFBIG)     \
-			spare_refused(map);                    \
+		if (result || wait.claims)                     \
+			spare_end(map, &wait, result);         \
 		return result;                                 \
 	}
 

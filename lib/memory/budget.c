@@ -57,8 +57,47 @@ static void add_lines(struct budget *budget, size_t bytes)
 	atomic_fetch_add_explicit(&budget->line_credit, (int64_t)bytes, memory_order_release);
 }
 
+/* What the calling thread was refused last; whose claim it has. */
+static _Thread_local size_t refused_bytes;
+static _Thread_local const struct budget *claimant;
+
+bool budget_claim(struct budget *budget)
+{
+	uint64_t none = 0;
+
+	if (!refused_bytes || claimant)
+		return claimant == budget;
+	/* relaxed, here and below: a hint */
+	if (!atomic_compare_exchange_strong_explicit(&budget->claimed, &none, refused_bytes, memory_order_relaxed,
+						     memory_order_relaxed))
+		return false;
+	claimant = budget;
+	return true;
+}
+
+void budget_disclaim(struct budget *budget)
+{
+	if (claimant != budget)
+		return;
+	claimant = NULL;
+	atomic_store_explicit(&budget->claimed, 0, memory_order_relaxed);
+}
+
+/* Take what an entry counts, and leave as much as somebody else has claimed. */
+static bool take_entry(struct budget *budget, size_t bytes)
+{
+	uint64_t claimed = atomic_load_explicit(&budget->claimed, memory_order_relaxed);
+
+	refused_bytes = bytes;
+	if (claimed && claimant != budget && quota_left(&budget->held) < bytes + claimed)
+		return false;
+	return quota_take(&budget->held, stripe_index(), bytes);
+}
+
 bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
 {
+	if (use == MEMORY_ENTRY)
+		return take_entry(budget, bytes);
 	if (use == MEMORY_RECORD)
 		return true; /* B2 */
 	if (use == MEMORY_LINE) {

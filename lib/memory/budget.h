@@ -48,10 +48,16 @@ enum memory_use {
  * eighty has such a line. */
 #define LINE_PART 16u
 
+/*
+ * Who has waited for `held` may claim what he lacks, one at a time: until he is served, or gives up, others take nothing that
+ * would not leave him as much. Else small stores take each byte that comes back, and a large one waits forever. A claim is a
+ * hint, and binds no more than the next takes.
+ */
 struct budget {
 	struct quota held; /* limit 0: no budget */
 	struct quota live;
 	_Atomic int64_t line_credit, line_parts; /* what is there for lines, what tables brought; B3 */
+	_Atomic uint64_t claimed; /* 0: nothing */
 	uint64_t set_aside; /* of max_bytes, neither held nor free: the map itself, and for records */
 	unsigned record_cells; /* in a block of records */
 };
@@ -68,6 +74,10 @@ static inline bool budget_is_on(const struct budget *budget)
  * Lock-free. */
 bool budget_take(struct budget *budget, enum memory_use use, size_t bytes);
 void budget_give(struct budget *budget, enum memory_use use, size_t bytes);
+
+/* After a refusal, in the same thread: claim as much, if nobody has a claim. False: somebody has. And give it up. Wait-free. */
+bool budget_claim(struct budget *budget);
+void budget_disclaim(struct budget *budget);
 
 /* The same for a table's array, with its overflow lines. */
 bool budget_take_table(struct budget *budget, size_t bytes);

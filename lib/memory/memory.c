@@ -14,6 +14,7 @@
 /* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
 #define MALLOC_HEADER 16u
 #define MALLOC_SIZE_FIELD 8u
+#define MALLOC_REST 16u
 
 void memory_init(struct memory *memory, const struct rcumap_allocator *user)
 {
@@ -132,7 +133,8 @@ static size_t beside(enum memory_use use)
 static int budget_alloc(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p)
 {
 	struct budget *budget = &memory->budget;
-	const size_t bound = outside_bound(memory, size, align) + beside(use);
+	/* glibc leaves what is too small for a block of its own to the one before. */
+	const size_t bound = outside_bound(memory, size, align) + beside(use) + (memory->user.alloc ? 0 : MALLOC_REST);
 
 	if (!budget_take(budget, use, bound))
 		return -ENOSPC;
