@@ -96,6 +96,20 @@ static struct rcumap_stats stats_of(const struct rcumap *map)
 	return stats;
 }
 
+/* The limit's own errors say little without this. */
+static _Noreturn void put_failed(const struct rcumap *map, const struct request *request, int error)
+{
+	const struct rcumap_stats stats = stats_of(map);
+	const unsigned long long retired = stats.retired_bytes, pending = stats.retired_pending;
+
+	fprintf(stderr,
+		"hitratio: an object of %u bytes; entries count %llu, all %llu; %llu bytes in %llu entries await the end of "
+		"grace period %llu\n",
+		request->size, (unsigned long long)stats.entry_bytes, (unsigned long long)stats.accounted_bytes, retired, pending,
+		(unsigned long long)stats.grace_periods);
+	failed("put", error);
+}
+
 /* ------------------------------------------------------------------------------------ a replay */
 
 static void look_at_bytes(struct replay *replay)
@@ -143,7 +157,7 @@ static void store(struct server *server, const struct request *request)
 	if (error == -EFBIG && replay->charges)
 		server->refused++;
 	else if (error)
-		failed("put", error);
+		put_failed(replay->map, request, error);
 	if (server->misses % LOOK_INTERVAL)
 		return;
 	if (replay->charges)
@@ -250,7 +264,7 @@ uint32_t *limited_charges(const struct trace *trace)
 					       RCUMAP_TTL_DEFAULT, NULL);
 
 			if (error)
-				failed("put", error);
+				put_failed(map, request, error);
 			*charge = (uint32_t)stats_of(map).entry_bytes;
 			rcumap_delete(map, &request->key, sizeof request->key);
 		}
