@@ -188,8 +188,9 @@ static void check_told(struct actor *outer)
 	struct told *told = outer->run->ctx;
 	uint64_t end = now_ns() + TOLD_NS_MAX;
 
+	/* Callbacks that began before all came to rest may still be under way. */
+	actor_demand(outer, "barrier", 0, rcumap_barrier(outer->run->map), 0);
 	for (unsigned i = 0; i < HELD; i++) {
-		/* No callback is under way, nor comes: nothing has a deadline, and a barrier has passed. */
 		rcumap_release(outer->run->map, told->held[i]);
 		told->held[i] = NULL;
 	}
