@@ -311,7 +311,7 @@ static void the_fund_is_for_one_table(void)
 
 	while (grown < 5) {
 		const unsigned bits = tables_current(&map->tables)->bits;
-		const uint64_t wanted = tables_bytes_of(&map->tables, bits + 1);
+		const uint64_t array = tables_bytes_of(&map->tables, bits + 1), wanted = array + array / LINE_PART;
 		uint64_t fund;
 
 		while (!load_must_grow(map_count(map), bits))

@@ -87,7 +87,7 @@ static int alloc_map(const struct rcumap_allocator *allocator, struct rcumap **m
 
 static void free_map(struct rcumap *map)
 {
-	const struct rcumap_allocator user = map->memory.user;
+	const struct rcumap_allocator user = map->memory.outside.user;
 
 	memory_fini(&map->memory);
 	memory_free_root(&user, map, sizeof *map);
@@ -97,7 +97,7 @@ static void limit_bytes(struct rcumap *map, uint64_t max_bytes)
 {
 	struct budget *budget = &map->memory.budget;
 
-	budget_init(budget, max_bytes, sizeof *map + ROOT_SLACK, LOG_BLOCK_BYTES(0), LOG_CELLS);
+	memory_limit(&map->memory, max_bytes, sizeof *map + ROOT_SLACK, LOG_BLOCK_BYTES(0), LOG_CELLS);
 	log_init(&map->retire.log, MEMORY_RECORD, budget->record_cells);
 	log_init(&map->expiry.log, MEMORY_STRUCTURE, budget->record_cells);
 }

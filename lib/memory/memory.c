@@ -2,8 +2,6 @@
 #include "memory/memory.h"
 
 #include <errno.h>
-#include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ground/pages.h"
@@ -11,20 +9,25 @@
 #define PAGE ((size_t)4096)
 /* From here on an array of lines is mapped by itself. */
 #define LINES_MAPPED_MIN ((size_t)64 << 10)
-/* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
-#define MALLOC_HEADER 16u
-#define MALLOC_SIZE_FIELD 8u
+/* glibc leaves what is too small for a block of its own to the one before. */
 #define MALLOC_REST 16u
 
 void memory_init(struct memory *memory, const struct rcumap_allocator *user)
 {
-	memory->user = *user;
+	outside_init(&memory->outside, user);
 	slab_init(&memory->slab);
+}
+
+void memory_limit(struct memory *memory, uint64_t max_bytes, size_t map_bytes, size_t record_header, unsigned record_cells_max)
+{
+	budget_init(&memory->budget, max_bytes, map_bytes, record_header, record_cells_max);
+	outside_limit(&memory->outside, max_bytes);
 }
 
 void memory_fini(struct memory *memory)
 {
 	slab_fini(&memory->slab);
+	outside_fini(&memory->outside);
 }
 
 static void count(struct memory *memory, int64_t bytes)
@@ -33,94 +36,30 @@ static void count(struct memory *memory, int64_t bytes)
 	atomic_fetch_add_explicit(&memory->stripe[stripe_index()].bytes, bytes, memory_order_relaxed);
 }
 
-static bool usable(const void *p, size_t align)
-{
-	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> MEMORY_ADDRESS_BITS == 0;
-}
-
-/* From the user's allocator, or from malloc. */
-static void *outside_alloc(const struct rcumap_allocator *user, size_t size, size_t align)
-{
-	void *p = NULL;
-
-	if (user->alloc)
-		return user->alloc(user->ctx, size, align);
-	if (align <= 16)
-		return malloc(size);
-	return posix_memalign(&p, align, size) ? NULL : p;
-}
-
-static void outside_free(const struct rcumap_allocator *user, void *p, size_t size)
-{
-	if (user->alloc)
-		user->free(user->ctx, p, size);
-	else
-		free(p);
-}
-
-/* outside_alloc(), with an address that fits a slot word; malloc, too, may return others: tagged ones. */
-static int checked_alloc(const struct rcumap_allocator *user, size_t size, size_t align, void **p)
-{
-	void *block = outside_alloc(user, size, align);
-
-	if (!block)
-		return -ENOMEM;
-	if (!usable(block, align)) {
-		outside_free(user, block, size);
-		return -EFAULT;
-	}
-	*p = block;
-	return 0;
-}
-
 int memory_alloc_root(const struct rcumap_allocator *user, size_t size, size_t align, void **p)
 {
-	return checked_alloc(user, size, align, p);
+	return outside_alloc(&(struct outside){ .user = *user }, size, align, p);
 }
 
 void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size)
 {
-	outside_free(user, p, size);
+	outside_free(&(struct outside){ .user = *user }, p, size);
 }
 
 /* Does the slab serve blocks of this size? */
 static bool in_slab(const struct memory *memory, size_t size)
 {
-	return !memory->user.alloc && size <= SLAB_BLOCK_MAX && !budget_is_on(&memory->budget);
-}
-
-/* What a block from outside takes: what the allocator rounded it up to, where that matters. */
-static size_t outside_held(const struct memory *memory, const void *p, size_t size)
-{
-	if (memory->user.alloc)
-		return size;
-	return budget_is_on(&memory->budget) ? malloc_usable_size((void *)p) + MALLOC_SIZE_FIELD : size + MALLOC_HEADER;
-}
-
-/*
- * The same, at most, before there is a block. Of malloc: glibc rounds up to 16 bytes, from 128 KiB on to a page, with a
- * header of 8 or 16; jemalloc and others to one of four sizes for each power of two. What is aligned may begin later.
- */
-static size_t outside_bound(const struct memory *memory, size_t size, size_t align)
-{
-	if (memory->user.alloc)
-		return size;
-
-	const size_t with_header = size + MALLOC_HEADER + (align > 16 ? align : 0);
-	const unsigned bits = 61 - (unsigned)__builtin_clzll(with_header | 64);
-	const size_t step = (size_t)1 << bits;
-
-	return ((with_header + step - 1) & ~(step - 1)) + MALLOC_SIZE_FIELD;
+	return !memory->outside.user.alloc && size <= SLAB_BLOCK_MAX && !budget_is_on(&memory->budget);
 }
 
 size_t memory_entry_bound(const struct memory *memory, size_t size)
 {
-	return outside_bound(memory, size, 16) + RECORD_BYTES;
+	return outside_bound(&memory->outside, size, 16) + RECORD_BYTES;
 }
 
 size_t memory_entry_bytes(const struct memory *memory, const void *p, size_t size)
 {
-	return outside_held(memory, p, size) + RECORD_BYTES;
+	return outside_held(&memory->outside, p, size) + RECORD_BYTES;
 }
 
 /* What a use counts beyond the block itself. */
@@ -133,14 +72,14 @@ static size_t beside(enum memory_use use)
 static int budget_alloc(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p)
 {
 	struct budget *budget = &memory->budget;
-	/* glibc leaves what is too small for a block of its own to the one before. */
-	const size_t bound = outside_bound(memory, size, align) + beside(use) + (memory->user.alloc ? 0 : MALLOC_REST);
+	const size_t rest = memory->outside.user.alloc ? 0 : MALLOC_REST;
+	const size_t bound = outside_bound(&memory->outside, size, align) + beside(use) + rest;
 
 	if (!budget_take(budget, use, bound))
 		return -ENOSPC;
 
-	int error = checked_alloc(&memory->user, size, align, p);
-	size_t held = error ? 0 : outside_held(memory, *p, size) + beside(use);
+	int error = outside_alloc(&memory->outside, size, align, p);
+	size_t held = error ? 0 : outside_held(&memory->outside, *p, size) + beside(use);
 
 	if (held <= bound) {
 		budget_give(budget, use, bound - held);
@@ -149,7 +88,7 @@ static int budget_alloc(struct memory *memory, enum memory_use use, size_t size,
 	/* An allocator that rounds up further. */
 	if (budget_take(budget, use, held - bound))
 		return 0;
-	outside_free(&memory->user, *p, size);
+	outside_free(&memory->outside, *p, size);
 	budget_give(budget, use, bound);
 	return -ENOSPC;
 }
@@ -166,22 +105,22 @@ int memory_alloc_for(struct memory *memory, enum memory_use use, size_t size, si
 	}
 
 	/* Of malloc an aligned block costs more than a second line. */
-	if (use == MEMORY_ENTRY && budget_is_on(&memory->budget) && !memory->user.alloc)
+	if (use == MEMORY_ENTRY && budget_is_on(&memory->budget) && !outside_aligns(&memory->outside))
 		align = 16;
 
 	int error = budget_is_on(&memory->budget) ? budget_alloc(memory, use, size, align, p) :
-						    checked_alloc(&memory->user, size, align, p);
+						    outside_alloc(&memory->outside, size, align, p);
 
 	if (!error)
-		count(memory, (int64_t)outside_held(memory, *p, size));
+		count(memory, (int64_t)outside_held(&memory->outside, *p, size));
 	return error;
 }
 
 static void free_large(struct memory *memory, enum memory_use use, void *p, size_t size)
 {
-	size_t held = outside_held(memory, p, size);
+	size_t held = outside_held(&memory->outside, p, size);
 
-	outside_free(&memory->user, p, size);
+	outside_free(&memory->outside, p, size);
 	count(memory, -(int64_t)held);
 	if (budget_is_on(&memory->budget))
 		budget_give(&memory->budget, use, held + beside(use));
@@ -227,7 +166,7 @@ bool memory_has_large(const struct memory *memory)
 /* Is an array of this size mapped by itself? */
 static bool is_mapped(const struct memory *memory, size_t size)
 {
-	return !memory->user.alloc && size >= LINES_MAPPED_MIN;
+	return !memory->outside.user.alloc && size >= LINES_MAPPED_MIN;
 }
 
 /* What an array of `size` bytes takes, at most before there is one. */
@@ -235,7 +174,7 @@ static size_t lines_bound(const struct memory *memory, size_t size)
 {
 	if (is_mapped(memory, size))
 		return (size + PAGE - 1) & ~(PAGE - 1);
-	return budget_is_on(&memory->budget) ? outside_bound(memory, size, 64) : size;
+	return budget_is_on(&memory->budget) ? outside_bound(&memory->outside, size, 64) : size;
 }
 
 static int map_lines(const struct memory *memory, size_t size, void **p)
@@ -244,7 +183,7 @@ static int map_lines(const struct memory *memory, size_t size, void **p)
 
 	if (!pages)
 		return -ENOMEM;
-	if (!usable(pages, 64)) {
+	if ((uint64_t)(uintptr_t)pages >> MEMORY_ADDRESS_BITS) {
 		pages_unmap(pages, size);
 		return -EFAULT;
 	}
@@ -260,7 +199,7 @@ int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 	if (limited && !budget_take_table(&memory->budget, held))
 		return -ENOSPC;
 
-	int error = is_mapped(memory, size) ? map_lines(memory, held, p) : checked_alloc(&memory->user, size, 64, p);
+	int error = is_mapped(memory, size) ? map_lines(memory, held, p) : outside_alloc(&memory->outside, size, 64, p);
 
 	if (error) {
 		if (limited)
@@ -295,7 +234,7 @@ void memory_free_lines(struct memory *memory, void *p, size_t size)
 	if (is_mapped(memory, size))
 		pages_unmap(p, held);
 	else
-		outside_free(&memory->user, p, size);
+		outside_free(&memory->outside, p, size);
 	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);
 	if (budget_is_on(&memory->budget))
 		budget_give_table(&memory->budget, held);

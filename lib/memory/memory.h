@@ -19,13 +19,11 @@
 #include <rcumap.h>
 
 #include "memory/budget.h"
+#include "memory/outside.h"
 #include "memory/slab.h"
 
-/* Addresses have 48 bits, so that a slot word has room for a tag. */
-#define MEMORY_ADDRESS_BITS 48
-
 struct memory {
-	struct rcumap_allocator user; /* all NULL for the built-in one */
+	struct outside outside;
 	struct slab slab;
 	struct {
 		_Alignas(64) _Atomic int64_t bytes; /* of blocks not in the slab; one stripe alone may be negative */
@@ -37,6 +35,10 @@ struct memory {
 /* `memory` is zeroed. */
 void memory_init(struct memory *memory, const struct rcumap_allocator *user);
 void memory_fini(struct memory *memory);
+
+/* Before the first block: there will be a budget. As budget_init(). */
+void memory_limit(struct memory *memory, uint64_t max_bytes, size_t map_bytes, size_t record_header,
+		  unsigned record_cells_max);
 
 /* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM, -EFAULT
  * (the user's allocator returned an address that cannot be used), or -ENOSPC (the budget has no room). Inside a read

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/outside.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ground/stripe.h"
+
+/* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
+#define MALLOC_HEADER 16u
+#define MALLOC_SIZE_FIELD 8u
+
+/* ------------------------------------------------------------------ jemalloc, if it is there */
+
+/* Its interface beyond malloc: present or not when the program is linked, or loaded. */
+extern void *mallocx(size_t size, int flags) __attribute__((weak));
+extern void dallocx(void *p, int flags) __attribute__((weak));
+extern int mallctl(const char *name, void *old, size_t *old_size, void *fresh, size_t fresh_size) __attribute__((weak));
+
+/* As its header says. Caches of threads would keep blocks back that others need. */
+#define ARENA_FLAG(arena) ((int)((arena) + 1) << 20)
+#define NO_CACHE_FLAG (1 << 8)
+#define ALIGN_FLAG(align) __builtin_ctzl(align)
+
+/* An arena for each of so many bytes: with more of them more is lying between the blocks. */
+#define ARENA_BYTES (UINT64_C(64) << 20)
+
+static int arena_control(unsigned arena, const char *what, void *value, size_t size)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "arena.%u.%s", arena, what);
+	return mallctl(name, NULL, NULL, value, size);
+}
+
+static bool create_arena(unsigned *arena)
+{
+	size_t size = sizeof *arena;
+	ssize_t at_once = 0;
+
+	if (mallctl("arenas.create", arena, &size, NULL, 0) != 0)
+		return false;
+	/* Where that cannot be had the arena serves as well, and keeps more. */
+	(void)arena_control(*arena, "dirty_decay_ms", &at_once, sizeof at_once);
+	(void)arena_control(*arena, "muzzy_decay_ms", &at_once, sizeof at_once);
+	return true;
+}
+
+static int flags_of(const struct outside *outside)
+{
+	return ARENA_FLAG(outside->arena[stripe_index() % outside->arenas]) | NO_CACHE_FLAG;
+}
+
+/* ------------------------------------------------------------------ where blocks come from */
+
+void outside_init(struct outside *outside, const struct rcumap_allocator *user)
+{
+	outside->user = *user;
+}
+
+void outside_limit(struct outside *outside, uint64_t bytes)
+{
+	const uint64_t wanted = bytes / ARENA_BYTES + 1;
+
+	outside->exact = !outside->user.alloc;
+	if (outside->user.alloc || !mallocx || !dallocx || !mallctl)
+		return;
+	while (outside->arenas < wanted && outside->arenas < OUTSIDE_ARENAS_MAX &&
+	       create_arena(&outside->arena[outside->arenas]))
+		outside->arenas++;
+}
+
+void outside_fini(struct outside *outside)
+{
+	while (outside->arenas)
+		(void)arena_control(outside->arena[--outside->arenas], "destroy", NULL, 0);
+}
+
+static void *take(const struct outside *outside, size_t size, size_t align)
+{
+	void *p = NULL;
+
+	if (outside->user.alloc)
+		return outside->user.alloc(outside->user.ctx, size, align);
+	if (outside->arenas)
+		return mallocx(size, flags_of(outside) | ALIGN_FLAG(align));
+	if (align <= 16)
+		return malloc(size);
+	return posix_memalign(&p, align, size) ? NULL : p;
+}
+
+void outside_free(const struct outside *outside, void *p, size_t size)
+{
+	if (outside->user.alloc)
+		outside->user.free(outside->user.ctx, p, size);
+	else if (outside->arenas)
+		dallocx(p, NO_CACHE_FLAG);
+	else
+		free(p);
+}
+
+static bool usable(const void *p, size_t align)
+{
+	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> MEMORY_ADDRESS_BITS == 0;
+}
+
+int outside_alloc(const struct outside *outside, size_t size, size_t align, void **p)
+{
+	void *block = take(outside, size, align);
+
+	if (!block)
+		return -ENOMEM;
+	/* malloc, too, may return addresses that do not fit a slot word: tagged ones. */
+	if (!usable(block, align)) {
+		outside_free(outside, block, size);
+		return -EFAULT;
+	}
+	*p = block;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ what they take */
+
+size_t outside_held(const struct outside *outside, const void *p, size_t size)
+{
+	if (outside->user.alloc)
+		return size;
+	return outside->exact ? malloc_usable_size((void *)p) + MALLOC_SIZE_FIELD : size + MALLOC_HEADER;
+}
+
+/*
+ * Of malloc: glibc rounds up to 16 bytes, from 128 KiB on to a page, with a header of 8 or 16; jemalloc and others to one of
+ * four sizes for each power of two. What is aligned may begin later.
+ */
+size_t outside_bound(const struct outside *outside, size_t size, size_t align)
+{
+	if (outside->user.alloc)
+		return size;
+
+	const size_t with_header = size + MALLOC_HEADER + (align > 16 ? align : 0);
+	const unsigned bits = 61 - (unsigned)__builtin_clzll(with_header | 64);
+	const size_t step = (size_t)1 << bits;
+
+	return ((with_header + step - 1) & ~(step - 1)) + MALLOC_SIZE_FIELD;
+}
+
+bool outside_aligns(const struct outside *outside)
+{
+	return outside->user.alloc || outside->arenas;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Blocks that are not the library's own to cut: from the user's allocator, or from malloc. Any thread.
+ *
+ * In a map with max_bytes what malloc has lying between the blocks matters, too. If the process's malloc is jemalloc the map
+ * has arenas of its own, which give free pages back at once; with its defaults each thread's arena keeps them for seconds,
+ * and a map that many threads write has more than twice its limit resident.
+ */
+#ifndef RCUMAP_OUTSIDE_H
+#define RCUMAP_OUTSIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rcumap.h>
+
+/* Addresses have 48 bits, so that a slot word has room for a tag. */
+#define MEMORY_ADDRESS_BITS 48
+
+#define OUTSIDE_ARENAS_MAX 8u
+
+struct outside {
+	struct rcumap_allocator user; /* all NULL: malloc */
+	bool exact; /* what a block takes is asked of malloc */
+	unsigned arenas; /* of jemalloc; 0: none */
+	unsigned arena[OUTSIDE_ARENAS_MAX];
+};
+
+/* `outside` is zeroed. */
+void outside_init(struct outside *outside, const struct rcumap_allocator *user);
+
+/* Before the first block: there will be `bytes` of them at most. */
+void outside_limit(struct outside *outside, uint64_t bytes);
+
+/* When all blocks have been freed. */
+void outside_fini(struct outside *outside);
+
+/* As memory_alloc(). */
+int outside_alloc(const struct outside *outside, size_t size, size_t align, void **p);
+void outside_free(const struct outside *outside, void *p, size_t size);
+
+/* What a block takes: as it was rounded up, where that is asked for. The same, at most, before there is one. */
+size_t outside_held(const struct outside *outside, const void *p, size_t size);
+size_t outside_bound(const struct outside *outside, size_t size, size_t align);
+
+/* Does an aligned block take no more than another one of the same size? */
+bool outside_aligns(const struct outside *outside);
+
+#endif
