@@ -19,7 +19,7 @@ struct explore_options {
 	unsigned preemptions; /* of dfs; 0: what is affordable */
 };
 
-#define EXPLORE_DFS_SHARE 8u
+#define EXPLORE_DFS_SHARE 3u
 #define EXPLORE_SUMMARY_SIZE 160
 
 /* Write what was done into summary. */
