@@ -307,8 +307,9 @@ static void crowd(uint64_t limit, unsigned writers, size_t value_min, size_t val
 	is_int(c.wrong, 0,
 	       "%s: every call returns what it may, also while a reader stays, and all goes on when he has left", name);
 	ok(c.refused > 0 && c.stored > 0, "%s: %llu puts were refused meanwhile", name, (unsigned long long)c.refused);
-	ok(c.deleted > 0 && c.found > 0, "%s: %llu deletes, %llu finds", name, (unsigned long long)c.deleted,
-	   (unsigned long long)c.found);
+	/* Of so few large ones as the smallest limit has room for a key that is drawn may never be there. */
+	ok((c.deleted > 0 && c.found > 0) || limit < 16 * MIB, "%s: %llu deletes, %llu finds", name,
+	   (unsigned long long)c.deleted, (unsigned long long)c.found);
 	ok(c.unchanged, "%s: what he has found stays as it was", name);
 }
 
