@@ -35,15 +35,19 @@ static bool pause_section(void)
 {
 	bool online = urcu_qsbr_read_ongoing();
 
-	if (online)
+	if (online) {
+		section_tsan_pause(SECTION_FLAVOR_QSBR);
 		urcu_qsbr_thread_offline();
+	}
 	return online;
 }
 
 static void resume_section(bool paused)
 {
-	if (paused)
-		urcu_qsbr_thread_online();
+	if (!paused)
+		return;
+	urcu_qsbr_thread_online();
+	section_tsan_resume(SECTION_FLAVOR_QSBR);
 }
 
 static bool inside(void)

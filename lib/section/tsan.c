@@ -34,6 +34,19 @@ void section_tsan_leave(unsigned flavor)
 		__tsan_release(&token[flavor][section[flavor].label % TOKENS]);
 }
 
+void section_tsan_pause(unsigned flavor)
+{
+	if (section[flavor].depth)
+		__tsan_release(&token[flavor][section[flavor].label % TOKENS]);
+}
+
+void section_tsan_resume(unsigned flavor)
+{
+	if (section[flavor].depth)
+		/* relaxed: as in section_tsan_enter(). */
+		section[flavor].label = atomic_load_explicit(&grace_number[flavor], memory_order_relaxed);
+}
+
 uint64_t section_tsan_grace_begin(unsigned flavor)
 {
 	/* relaxed: as in section_tsan_enter(). */

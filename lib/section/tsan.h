@@ -18,6 +18,9 @@
 #ifdef RCUMAP_TSAN
 void section_tsan_enter(unsigned flavor);
 void section_tsan_leave(unsigned flavor);
+/* A quiescent state within: all sections of the thread end here, and begin again afterwards. */
+void section_tsan_pause(unsigned flavor);
+void section_tsan_resume(unsigned flavor);
 uint64_t section_tsan_grace_begin(unsigned flavor);
 void section_tsan_grace_end(unsigned flavor, uint64_t number);
 #else
@@ -26,6 +29,14 @@ static inline void section_tsan_enter(unsigned flavor)
 	(void)flavor;
 }
 static inline void section_tsan_leave(unsigned flavor)
+{
+	(void)flavor;
+}
+static inline void section_tsan_pause(unsigned flavor)
+{
+	(void)flavor;
+}
+static inline void section_tsan_resume(unsigned flavor)
 {
 	(void)flavor;
 }
