@@ -238,7 +238,7 @@ static void by_the_systems_clock(void)
 
 		rcumap_put(map, KEY, VALUE, given, NULL);
 		wrong += rcumap_ttl(map, KEY, &ttl_ms) != 0;
-		passed_ms = (now_ns() - before) / MS;
+		passed_ms = (now_ns() - before + MS - 1) / MS;
 		wrong += ttl_ms > given || ttl_ms + passed_ms < given;
 	}
 	is_int(wrong, 0, "%s: by the system's clock a fresh life is never told longer than it was given", fixture_name());
