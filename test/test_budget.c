@@ -54,6 +54,60 @@ static void parts(uint64_t max_bytes)
 	free(budget);
 }
 
+/* ------------------------------------------------------------------------------------------------ a claim */
+
+struct other {
+	struct budget *budget;
+	size_t bytes;
+	bool taken, claimed;
+};
+
+static void *take_beside(void *ctx)
+{
+	struct other *other = ctx;
+
+	other->taken = budget_take(other->budget, MEMORY_ENTRY, other->bytes);
+	other->claimed = !other->taken && budget_claim(other->budget);
+	return NULL;
+}
+
+/* Another thread takes so many bytes: is it served? */
+static struct other by_another(struct budget *budget, size_t bytes)
+{
+	struct other other = { .budget = budget, .bytes = bytes };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, take_beside, &other) != 0 || pthread_join(thread, NULL) != 0)
+		bail("pthread_create");
+	return other;
+}
+
+/* Small ones took every byte that came back, and a large one waited forever. */
+static void who_waits_is_served(void)
+{
+	struct budget *budget = fresh(MIB);
+	const size_t large = 100000, small = 1000, all = budget->held.limit;
+	struct other other;
+
+	ok(budget_take(budget, MEMORY_ENTRY, all), "all is taken");
+	ok(!budget_claim(budget), "who has not been refused has nothing to claim");
+	ok(!budget_take(budget, MEMORY_ENTRY, large) && budget_claim(budget), "who is refused claims what he lacks");
+	budget_give(budget, MEMORY_ENTRY, large);
+	other = by_another(budget, small);
+	ok(!other.taken && !other.claimed, "what comes back up to that is not for others, who can claim nothing either");
+	budget_give(budget, MEMORY_ENTRY, small);
+	other = by_another(budget, small);
+	ok(other.taken, "what comes back beyond it is");
+	ok(budget_take(budget, MEMORY_ENTRY, large), "he is served");
+	budget_disclaim(budget);
+	budget_give(budget, MEMORY_ENTRY, small);
+	other = by_another(budget, small);
+	ok(other.taken, "afterwards all is for all");
+	budget_give(budget, MEMORY_ENTRY, all);
+	is_int(held(budget), 0, "nothing is lost");
+	free(budget);
+}
+
 static void uses(void)
 {
 	struct budget *budget = fresh(MIB);
@@ -349,6 +403,7 @@ int main(void)
 	parts(MIB);
 	parts(3 * MIB + 17);
 	parts(1024 * MIB);
+	who_waits_is_served();
 	uses();
 	never_more_than_held();
 	lines_when_nothing_is_left();

@@ -318,6 +318,19 @@ static void crowd(uint64_t limit, unsigned writers, size_t value_min, size_t val
 /* What a put that has to wait for a grace period may evict, which tries again and again meanwhile. */
 #define STORM 64u
 
+/* Never more than the limit since `baseline`, and all of it back. */
+static void destroy_within(struct rcumap *map, uint64_t limit, int64_t baseline)
+{
+	fixture_destroy(map);
+
+	const int64_t most = default_allocator_held_most() - baseline;
+
+	ok(most <= (int64_t)limit, "%s: %llu MiB: %lld bytes at one instant, at most", fixture_name(),
+	   (unsigned long long)(limit / MIB), (long long)most);
+	is_int(default_allocator_held(), baseline, "%s: %llu MiB: every byte is given back", fixture_name(),
+	       (unsigned long long)(limit / MIB));
+}
+
 /* One thread; small entries, so that the table is a good part of it all, and grows from a tiny one. No put evicts more than
  * twice its size and one more, also while the table takes its part. */
 static void tables_grow_within(uint64_t limit)
@@ -352,12 +365,7 @@ static void tables_grow_within(uint64_t limit)
 	ok(after.grown >= 3, "%s: %llu MiB: the table grew %llu times, to %llu slots for %llu entries", fixture_name(),
 	   (unsigned long long)(limit / MIB), (unsigned long long)after.grown, (unsigned long long)after.table_slots,
 	   (unsigned long long)after.entries);
-	fixture_destroy(map);
-	ok(default_allocator_held_most() - baseline <= (int64_t)limit,
-	   "%s: %llu MiB: %lld bytes at one instant, at most", fixture_name(), (unsigned long long)(limit / MIB),
-	   (long long)(default_allocator_held_most() - baseline));
-	is_int(default_allocator_held(), baseline, "%s: %llu MiB: every byte is given back", fixture_name(),
-	       (unsigned long long)(limit / MIB));
+	destroy_within(map, limit, baseline);
 }
 
 /* One thread; blocks so large that malloc maps each, beside small ones. */
@@ -384,12 +392,7 @@ static void large_blocks_within(uint64_t limit)
 	}
 	ok(wrong == 0 && fixture_stats(map).evicted > 0, "%s: %llu MiB: values of up to %zu bytes: all are stored",
 	   fixture_name(), (unsigned long long)(limit / MIB), most);
-	fixture_destroy(map);
-	ok(default_allocator_held_most() - baseline <= (int64_t)limit,
-	   "%s: %llu MiB: %lld bytes at one instant, at most", fixture_name(), (unsigned long long)(limit / MIB),
-	   (long long)(default_allocator_held_most() - baseline));
-	is_int(default_allocator_held(), baseline, "%s: %llu MiB: every byte is given back", fixture_name(),
-	       (unsigned long long)(limit / MIB));
+	destroy_within(map, limit, baseline);
 	free(value);
 }
 

@@ -403,7 +403,7 @@ static bool could_fit(struct rcumap *map, size_t bytes)
 	const struct table *table = tables_current(&map->tables);
 
 	if (!table_next(table))
-		spare_plan(map, table, map_count(map));
+		spare_plan(map, table, map_occupied(map));
 	return bytes <= capacity(map);
 }
 

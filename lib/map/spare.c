@@ -55,9 +55,7 @@ static void set_fund(struct rcumap *map, uint64_t bytes)
 /* What a table of one bit more takes. */
 static uint64_t next_bytes(const struct rcumap *map, const struct table *table)
 {
-	const uint64_t array = table->bits < TABLE_BITS_MAX ? tables_bytes_of(&map->tables, table->bits + 1) : 0;
-
-	return array + array / LINE_PART;
+	return table->bits < TABLE_BITS_MAX ? budget_table_bytes(tables_bytes_of(&map->tables, table->bits + 1)) : 0;
 }
 
 /* All in double, here and below: no product overflows, and it need not be exact. */

@@ -83,15 +83,22 @@ void budget_disclaim(struct budget *budget)
 	atomic_store_explicit(&budget->claimed, 0, memory_order_relaxed);
 }
 
+/* What nobody holds, ahead or not. */
+static uint64_t free_bytes(const struct budget *budget)
+{
+	return quota_left(&budget->held) + quota_reserved(&budget->held);
+}
+
 /* Take what an entry counts, and leave as much as somebody else has claimed. */
 static bool take_entry(struct budget *budget, size_t bytes)
 {
 	uint64_t claimed = atomic_load_explicit(&budget->claimed, memory_order_relaxed);
 
-	refused_bytes = bytes;
-	if (claimed && claimant != budget && quota_left(&budget->held) < bytes + claimed)
-		return false;
-	return quota_take(&budget->held, stripe_index(), bytes);
+	const bool leaves_it = !claimed || claimant == budget || free_bytes(budget) >= bytes + claimed;
+	const bool taken = leaves_it && quota_take(&budget->held, stripe_index(), bytes);
+
+	refused_bytes = taken ? 0 : bytes;
+	return taken;
 }
 
 bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
@@ -100,19 +107,12 @@ bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
 		return take_entry(budget, bytes);
 	if (use == MEMORY_RECORD)
 		return true; /* B2 */
-	if (use == MEMORY_LINE) {
-		if (draw_line(budget, (int64_t)bytes))
-			return true;
-		/* It comes back as such: charged like the rest of it. */
-		if (!quota_take(&budget->held, stripe_index(), bytes))
-			return false;
-		quota_charge(&budget->live, bytes);
+	/* A line beyond that comes back as one: charged like the rest of it. */
+	if (use == MEMORY_LINE && draw_line(budget, (int64_t)bytes))
 		return true;
-	}
 	if (!quota_take(&budget->held, stripe_index(), bytes))
 		return false;
-	if (use == MEMORY_STRUCTURE)
-		quota_charge(&budget->live, bytes);
+	quota_charge(&budget->live, bytes);
 	return true;
 }
 
@@ -133,7 +133,7 @@ bool budget_take_table(struct budget *budget, size_t bytes)
 {
 	const size_t lines = bytes / LINE_PART;
 
-	if (!budget_take(budget, MEMORY_STRUCTURE, bytes + lines))
+	if (!budget_take(budget, MEMORY_STRUCTURE, budget_table_bytes(bytes)))
 		return false;
 	atomic_fetch_add_explicit(&budget->line_parts, (int64_t)lines, memory_order_relaxed); /* B3 */
 	add_lines(budget, lines);
@@ -151,7 +151,7 @@ void budget_give_table(struct budget *budget, size_t bytes)
 
 bool budget_could_hold(const struct budget *budget, size_t bytes)
 {
-	return bytes <= budget->live.limit && bytes + bytes / LINE_PART <= budget->live.limit;
+	return bytes <= budget->live.limit && budget_table_bytes(bytes) <= budget->live.limit;
 }
 
 uint64_t budget_accounted(const struct budget *budget)

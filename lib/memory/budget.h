@@ -42,7 +42,8 @@ enum memory_use {
 /* Two cells of a record each, for some are cancelled. */
 #define RECORD_BYTES 16u
 /* Blocks of records that may be partly empty: of each stripe the current one, those of the batch that awaits its grace period
- * and of the one that is being given back; and as many for those who race to begin one. */
+ * and of the one that is being given back; and as many for those who race to begin one. Of hundreds of threads who are all held up
+ * in the midst of that more might be. */
 #define RECORD_BLOCKS (6u * STRIPE_COUNT)
 /* A table counts one in so many bytes more, for overflow lines. A table that has grown is two fifths full: then one bucket in
  * eighty has such a line. */
@@ -78,6 +79,12 @@ void budget_give(struct budget *budget, enum memory_use use, size_t bytes);
 /* After a refusal, in the same thread: claim as much, if nobody has a claim. False: somebody has. And give it up. Wait-free. */
 bool budget_claim(struct budget *budget);
 void budget_disclaim(struct budget *budget);
+
+/* What a table counts: its array, and its part for lines. */
+static inline size_t budget_table_bytes(size_t array)
+{
+	return array + array / LINE_PART;
+}
 
 /* The same for a table's array, with its overflow lines. */
 bool budget_take_table(struct budget *budget, size_t bytes);
