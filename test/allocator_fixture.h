@@ -22,6 +22,33 @@ static inline struct rcumap *fault_map(struct fault_allocator *allocator, const 
 	return fixture_map(&o);
 }
 
+/* rcumap_create() with these options fails cleanly at each of its allocations, on `allocator`. */
+static inline void fault_each_of_create(struct fault_allocator *allocator, struct rcumap_options options, const char *what)
+{
+	uint64_t failures = 0, wrong = 0;
+
+	options.size = sizeof options;
+	options.flavor = flavor_rcu(fixture_flavor);
+	for (;;) {
+		struct rcumap *untouched = (struct rcumap *)(uintptr_t)0x5eed, *map = untouched;
+		int error;
+
+		fault_init(allocator);
+		options.allocator = fault_allocator(allocator);
+		fault_arm(failures + 1, FAULT_NULL);
+		error = rcumap_create(&map, &options);
+		if (!fault_disarm()) {
+			wrong += error != 0;
+			rcumap_destroy(map);
+			break;
+		}
+		failures++;
+		wrong += error != -ENOMEM || map != untouched || !fault_settled(allocator);
+	}
+	ok(wrong == 0 && failures > 0, "%s: create with %s fails cleanly at each of %llu allocations", fixture_name(), what,
+	   (unsigned long long)failures);
+}
+
 /* Then no mapping is refused, however large. */
 static inline bool overcommits_always(void)
 {

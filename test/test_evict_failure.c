@@ -26,30 +26,10 @@ static void end(struct rcumap *map, const char *name)
 
 static void create_fails_cleanly(uint64_t capacity)
 {
-	uint64_t failures = 0, wrong = 0;
+	struct rcumap_options options = limit_options(1000000);
 
-	for (;;) {
-		struct rcumap_options options = limit_options(1000000);
-		struct rcumap *untouched = (struct rcumap *)(uintptr_t)0x5eed, *map = untouched;
-		int error;
-
-		options.size = sizeof options;
-		options.flavor = flavor_rcu(fixture_flavor);
-		options.capacity = capacity;
-		fault_init(&allocator);
-		options.allocator = fault_allocator(&allocator);
-		fault_arm(failures + 1, FAULT_NULL);
-		error = rcumap_create(&map, &options);
-		if (!fault_disarm()) {
-			wrong += error != 0;
-			rcumap_destroy(map);
-			break;
-		}
-		failures++;
-		wrong += error != -ENOMEM || map != untouched || !fault_settled(&allocator);
-	}
-	ok(wrong == 0 && failures > 0, "%s: create with a limit fails cleanly at each of %llu allocations", fixture_name(),
-	   (unsigned long long)failures);
+	options.capacity = capacity;
+	fault_each_of_create(&allocator, options, "a limit");
 }
 
 /* ------------------------------------------------------------------------------------------------ operations */

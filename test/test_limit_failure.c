@@ -51,29 +51,7 @@ static void end(struct rcumap *map, uint64_t limit, const char *name)
 
 static void create_fails_cleanly(void)
 {
-	uint64_t failures = 0, wrong = 0;
-
-	for (;;) {
-		struct rcumap_options options = bytes_options(4 * MIB, 0);
-		struct rcumap *untouched = (struct rcumap *)(uintptr_t)0x5eed, *map = untouched;
-		int error;
-
-		options.size = sizeof options;
-		options.flavor = flavor_rcu(fixture_flavor);
-		fault_init(&allocator);
-		options.allocator = fault_allocator(&allocator);
-		fault_arm(failures + 1, FAULT_NULL);
-		error = rcumap_create(&map, &options);
-		if (!fault_disarm()) {
-			wrong += error != 0;
-			rcumap_destroy(map);
-			break;
-		}
-		failures++;
-		wrong += error != -ENOMEM || map != untouched || !fault_settled(&allocator);
-	}
-	ok(wrong == 0 && failures > 0, "%s: create fails cleanly at each of %llu allocations", fixture_name(),
-	   (unsigned long long)failures);
+	fault_each_of_create(&allocator, bytes_options(4 * MIB, 0), "max_bytes");
 }
 
 /* ------------------------------------------------------------------------------------------------ operations */
