@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* rcumap_destroy(): ends the threads, gives every byte back, and refuses inside a section. */
 #include "allocator_fixture.h"
+#include "child.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 static void gives_everything_back(void)
 {
@@ -130,7 +130,7 @@ static void test(void)
 static void use_after_destroy(void (*use)(struct rcumap *), const char *name)
 {
 	int status = 0;
-	pid_t child = fork();
+	pid_t child = child_fork();
 
 	if (child == 0) {
 		struct rcumap *map = NULL;

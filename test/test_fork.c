@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fork(): a child goes on with the maps that it inherits, whatever the threads of the parent did; the parent, too. */
 #include "fault/default_allocator.h"
-#include "fixture.h"
+#include "child.h"
 
-#include <signal.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-
-/*
- * What the sanitizers' runtimes allow. ThreadSanitizer's ends a child of several threads that starts one;
- * AddressSanitizer's allocator may be locked in a child for good by a thread that is not there. What they leave out is
- * tested for the parent alone.
- */
-#if defined(TEST_TSAN)
-static const bool child_starts_threads = false, forks_when_busy = false;
-#elif defined(TEST_ASAN)
-static const bool child_starts_threads = true, forks_when_busy = false;
-#else
-static const bool child_starts_threads = true, forks_when_busy = true;
-#endif
 
 /* Keys that nobody changes; from BUSY on, those that the parent's threads do; from OWN on, a child's. */
 #define STABLE UINT64_C(500)
@@ -34,32 +19,6 @@ static const bool child_starts_threads = true, forks_when_busy = true;
 			_exit(1);                                                    \
 		}                                                                    \
 	} while (0)
-
-/* Did it end well? One that hangs is killed. */
-static bool ended_well(pid_t pid)
-{
-	const uint64_t deadline = now_ns() + UINT64_C(100000000000);
-	int status;
-
-	if (pid < 0)
-		bail("fork: %s", strerror(errno));
-	for (;;) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid)
-			break;
-		if (now_ns() > deadline) {
-			diag("a child hangs");
-			kill(pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			return false;
-		}
-		sleep_ns(200000);
-	}
-	if (WIFSIGNALED(status))
-		diag("a child was ended by signal %d", WTERMSIG(status));
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 static int put_ttl(struct rcumap *map, uint64_t number, uint64_t ttl_ms)
 {
@@ -133,7 +92,7 @@ static void check_as_child(struct rcumap *map, enum lives lives, unsigned genera
 	CHILD_MUST(fixture_put(own, 1, 1, 24) == 0 && fixture_delete(own, 1) == 0);
 	CHILD_MUST(rcumap_barrier(own) == 0);
 	if (generations) {
-		pid = fork();
+		pid = child_fork();
 		if (pid == 0) {
 			check_as_child(map, lives, generations - 1);
 			_exit(0);
@@ -141,7 +100,7 @@ static void check_as_child(struct rcumap *map, enum lives lives, unsigned genera
 	}
 	/* Looking for what has expired is for a few times a second: all generations wait for that at once. */
 	CHILD_MUST(!lives || fixture_eventually(have_expired, &expected));
-	CHILD_MUST(!generations || ended_well(pid));
+	CHILD_MUST(!generations || child_ended_well(pid));
 	CHILD_MUST(rcumap_destroy(own) == 0);
 	CHILD_MUST(stable_keys_are_there(map));
 	CHILD_MUST(rcumap_destroy(map) == 0);
@@ -175,7 +134,7 @@ static void handlers_are_not_registered(void)
 
 		if (pid == 0)
 			syscall(SYS_exit_group, 0);
-		wrong += !ended_well(pid);
+		wrong += !child_ended_well(pid);
 		wrong += fixture_delete(map, i) != 0 || rcumap_barrier(map) != 0;
 	}
 	is_int(wrong, 0, "a child that does not use its maps needs no handlers");
@@ -194,7 +153,7 @@ static void nobody_else_is_there(void)
 		/* Something waits for its grace period. */
 		for (uint64_t k = BUSY + 100; k < BUSY + 120; k++)
 			wrong += fixture_put(map, k, i, 64) != 0 || fixture_put(other, k, i, 64) != 0;
-		pids[i] = fork();
+		pids[i] = child_fork();
 		if (pids[i] == 0) {
 			CHILD_MUST(rcumap_destroy(other) == 0);
 			child_lives(map, ALL_LIVES, 2);
@@ -202,7 +161,7 @@ static void nobody_else_is_there(void)
 		wrong += !stable_keys_are_there(map);
 	}
 	for (unsigned i = 0; i < 5; i++)
-		wrong += !ended_well(pids[i]);
+		wrong += !child_ended_well(pids[i]);
 	wrong += !stable_keys_are_there(map);
 	is_int(wrong, 0, "child, grandchild and theirs go on with an idle map, and expire what it held");
 	is_int(rcumap_barrier(map), 0, "so does the parent");
@@ -220,7 +179,7 @@ static void no_thread_can_be_started(uint64_t n)
 	fixture_delete(map, BUSY);
 	default_allocator_arm_threads(n);
 
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		CHILD_MUST(default_allocator_disarm());
@@ -239,7 +198,7 @@ static void no_thread_can_be_started(uint64_t n)
 		_exit(0);
 	}
 	default_allocator_disarm();
-	ok(ended_well(pid), "a child without thread %d stores and removes, and says that it reclaims nothing", (int)n);
+	ok(child_ended_well(pid), "a child without thread %d stores and removes, and says that it reclaims nothing", (int)n);
 	is_int(rcumap_barrier(map), 0, "the parent's threads are there");
 	fixture_destroy(map);
 }
@@ -302,7 +261,7 @@ static void in_the_midst_of_a_callback(void)
 		wrong += fixture_delete(map, i) != 0;
 	fixture_wait(&told.inside);
 
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 
 	if (pid == 0) {
 		CHILD_MUST(rcumap_barrier(map) == 0);
@@ -313,7 +272,7 @@ static void in_the_midst_of_a_callback(void)
 		CHILD_MUST(told.foreign == 1);
 		_exit(0);
 	}
-	ok(ended_well(pid), "fork during a callback: what it was not called for yet, it is called for in the child");
+	ok(child_ended_well(pid), "fork during a callback: what it was not called for yet, it is called for in the child");
 	sem_post(&told.leave);
 	is_int(rcumap_barrier(map), 0, "barrier in the parent");
 	ok(each_was_told_once(&told), "and once each in the parent");
@@ -414,20 +373,20 @@ static void while_threads_are_busy(bool with_callback)
 	for (unsigned i = 0; i < 5; i++)
 		wait_for_rounds(&b, i, 1);
 	for (uint64_t i = 0; i < forks && !wrong; i++) {
-		if (!forks_when_busy) {
+		if (!CHILD_OF_BUSY_THREADS) {
 			rcumap_before_fork();
 			rcumap_after_fork_parent();
 			continue;
 		}
 
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (pid == 0)
 			child_lives(b.map, i % 16 == 0 ? OWN_LIVES : NO_LIVES, i % 8 == 7);
-		wrong += !ended_well(pid);
+		wrong += !child_ended_well(pid);
 	}
 	is_int(wrong, 0, "%d %s%s", (int)forks,
-	       forks_when_busy ? "children of a busy parent go on" : "preparations for a fork", with_callback ? ", with a callback" : "");
+	       CHILD_OF_BUSY_THREADS ? "children of a busy parent go on" : "preparations for a fork", with_callback ? ", with a callback" : "");
 	for (unsigned i = 0; i < 5; i++)
 		wait_for_rounds(&b, i, atomic_load(&b.rounds[i]) + 2);
 	ok(true, "all threads of the parent go on");
@@ -462,7 +421,7 @@ static void other_flavors_and_exec(void)
 	flavor_offline(fixture_flavor);
 	team = team_start(&options);
 	for (unsigned i = 0; i < 10; i++) {
-		pid_t pid = fork();
+		pid_t pid = child_fork();
 
 		if (pid == 0) {
 			if (i % 2)
@@ -470,7 +429,7 @@ static void other_flavors_and_exec(void)
 			execv("/bin/true", argv);
 			_exit(1);
 		}
-		wrong += !ended_well(pid);
+		wrong += !child_ended_well(pid);
 	}
 	team_stop(team);
 	team_join(team);
@@ -487,7 +446,7 @@ static void test(void)
 		return;
 	}
 	no_thread_can_be_started(1);
-	if (child_starts_threads) {
+	if (CHILD_STARTS_THREADS) {
 		no_thread_can_be_started(2);
 		nobody_else_is_there();
 		in_the_midst_of_a_callback();

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A child of fork() has its map's limit on bytes: what was accounted for in the parent is in the child, no byte more or less. */
 #include "bytes_fixture.h"
-
-#include <sys/wait.h>
+#include "child.h"
 
 #define LIMIT (4 * MIB)
 
@@ -36,15 +35,6 @@ static bool child_of_busy_parent(struct rcumap *map)
 	return !wrong && rcumap_destroy(map) == 0;
 }
 
-static bool succeeded(pid_t pid)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 static void of_one_at_rest(uint64_t entries)
 {
 	struct rcumap *map = bytes_map(LIMIT, BYTES_WAIT_LONG);
@@ -57,10 +47,10 @@ static void of_one_at_rest(uint64_t entries)
 		fixture_delete(map, n);
 	rcumap_barrier(map);
 	s = fixture_stats(map);
-	pid = fork();
+	pid = child_fork();
 	if (pid == 0)
 		_exit(child_goes_on(map, s.entries, s.accounted_bytes) ? 0 : 1);
-	ok(succeeded(pid), "the child goes on within the limit, and has all of it");
+	ok(child_ended_well(pid), "the child goes on within the limit, and has all of it");
 	fixture_destroy(map);
 }
 
@@ -100,10 +90,10 @@ static void of_a_busy_one(void)
 		pid_t pid;
 
 		sleep_ns(2 * MS);
-		pid = fork();
+		pid = child_fork();
 		if (pid == 0)
 			_exit(child_of_busy_parent(p.map) ? 0 : 1);
-		bad += !succeeded(pid);
+		bad += !child_ended_well(pid);
 	}
 	team_stop(team);
 	team_join(team);
@@ -116,10 +106,10 @@ static void test(void)
 {
 	if (fixture_flavor != FLAVOR_BP)
 		return;
-#ifdef TEST_TSAN
-	skip(6, "ThreadSanitizer ends a child that starts a thread");
-	return;
-#endif
+	if (!CHILD_STARTS_THREADS || !CHILD_OF_BUSY_THREADS) {
+		skip(6, "the sanitizer's runtime does not allow it");
+		return;
+	}
 	of_one_at_rest(500);
 	of_one_at_rest(8000);
 	of_a_busy_one();

@@ -1,30 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads across fork(): a child forgets those of threads that it does not have, and goes on with its own. */
+#include "child.h"
 #include "load_fixture.h"
 
 #include "map/flight.h"
 
-#include <sys/wait.h>
-
 static struct shared f;
 static struct rcumap *map;
 
-/* Does a child that runs `check` end well? ThreadSanitizer does not let a child start threads. */
+#define CAN_FORK (CHILD_STARTS_THREADS && CHILD_OF_BUSY_THREADS)
+
+/* Does a child that runs `check` end well? */
 static bool child_is_well(bool (*check)(void))
 {
-#ifdef TEST_TSAN
-	(void)check;
-	return true;
-#else
-	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
 
-	if (pid == 0) {
-		alarm(60);
+	if (!CAN_FORK)
+		return true;
+	pid = child_fork();
+	if (pid == 0)
 		_exit(check() ? 0 : 1);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-#endif
+	return child_ended_well(pid);
 }
 
 static bool child_loads_again(void)
@@ -70,18 +66,14 @@ static bool in_child;
 
 static int fork_inside(struct source *s)
 {
-	(void)s;
-#ifndef TEST_TSAN
-	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
 
+	(void)s;
+	if (!CAN_FORK)
+		return 0;
+	pid = child_fork();
 	in_child = pid == 0;
-	if (in_child)
-		alarm(60);
-	else
-		return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-#endif
-	return 0;
+	return in_child || child_ended_well(pid) ? 0 : -1;
 }
 
 static void the_own_load_goes_on_in_both(void)

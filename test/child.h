@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file child.h
+ * Children of a test: one that hangs is ended, so that neither it nor the test that waits for it keeps anyone.
+ */
+#ifndef TEST_CHILD_H
+#define TEST_CHILD_H
+
+#include "fixture.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * What the sanitizers' runtimes allow. ThreadSanitizer's ends a child of several threads that starts one;
+ * AddressSanitizer's allocator may be locked in a child for good by a thread that is not there: one that a map has just
+ * started is enough. What they leave out is tested for the parent alone.
+ */
+#if defined(TEST_TSAN)
+#define CHILD_STARTS_THREADS 0
+#define CHILD_OF_BUSY_THREADS 0
+#elif defined(TEST_ASAN)
+#define CHILD_STARTS_THREADS 1
+#define CHILD_OF_BUSY_THREADS 0
+#else
+#define CHILD_STARTS_THREADS 1
+#define CHILD_OF_BUSY_THREADS 1
+#endif
+
+/* fork(), with an alarm for the child. */
+static inline pid_t child_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		bail("fork: %s", strerror(errno));
+	if (pid == 0)
+		alarm(TEST_WATCHDOG_S - 20);
+	return pid;
+}
+
+/* Waits for it; did it end with status 0? */
+static inline bool child_ended_well(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			bail("waitpid: %s", strerror(errno));
+	if (WIFSIGNALED(status))
+		diag("a child was ended by signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hung" : "");
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#endif
