@@ -268,6 +268,38 @@ static void says_how_long_a_reader_holds_it_up(void)
 	detach(&idle);
 }
 
+/* From before the first of so many grace periods, one after the other, to the end of the last. */
+static uint64_t time_of(struct client *client, unsigned n, bool hastened)
+{
+	const uint64_t start = now_ns();
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t ticket = grace_request(&client->client);
+
+		if (hastened)
+			grace_hasten(&client->client);
+		wait_for(client, ticket);
+	}
+	return now_ns() - start;
+}
+
+static void they_keep_their_distance(void)
+{
+	const uint64_t deadline = now_ns() + UINT64_C(60000000000);
+	struct client client;
+	bool sooner = false;
+
+	attach(&client);
+	ok(time_of(&client, 6, false) >= 5 * GRACE_INTERVAL_NS, "%s: one begins in an interval", fixture_name());
+	ok(time_of(&client, 6, true) >= 5 * GRACE_HASTE_NS, "%s: hastened, one in a shorter one", fixture_name());
+	while (!sooner && now_ns() < deadline)
+		sooner = time_of(&client, 3, true) < 2 * GRACE_INTERVAL_NS;
+	ok(sooner, "%s: so they come sooner, unless the machine is busy", fixture_name());
+	grace_hasten(&client.client);
+	ok(time_of(&client, 6, false) >= 5 * GRACE_INTERVAL_NS, "%s: but not those that nobody hastens", fixture_name());
+	detach(&client);
+}
+
 static void says_when_there_is_no_thread(void)
 {
 	struct client client;
@@ -357,6 +389,7 @@ static void test(void)
 	detaching_with_a_request_outstanding();
 	attaching_while_the_last_client_leaves();
 	says_how_long_a_reader_holds_it_up();
+	they_keep_their_distance();
 	says_when_there_is_no_thread();
 	clients_of_several_threads();
 }

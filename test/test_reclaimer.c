@@ -273,6 +273,46 @@ static void barriers_are_done_after_their_batch(void)
 
 /* ------------------------------------------------------------------ writers who help */
 
+static void count_away(void *ctx, const struct rcumap_entry *entry, enum rcumap_reason reason)
+{
+	(void)ctx;
+	(void)entry;
+	(void)reason;
+}
+
+/* `entries` were deleted, and their grace period has ended. How many stores it takes until none is left; UINT_MAX: more than there were. */
+static unsigned stores_until_given(const struct rcumap_options *options, unsigned entries)
+{
+	struct rcumap *map = bare_map(options);
+	unsigned stores = 0;
+
+	put_keys(map, 0, entries);
+	for (uint64_t n = 0; n < entries; n++)
+		(void)fixture_delete(map, n);
+	(void)reclaimer_take(map);
+	if (!retire_ready(&map->retire, &map->reclaimer.batch))
+		bail("somebody holds the list");
+	while (retire_unreclaimed(&map->retire) && stores <= entries)
+		fixture_put(map, entries + stores++, 0, 24);
+	if (retire_unreclaimed(&map->retire))
+		stores = UINT_MAX;
+	bare_destroy(map);
+	return stores;
+}
+
+/* Who takes memory gives some back first. */
+static void stores_give_back_what_is_ready(void)
+{
+	struct rcumap_options options;
+
+	memset(&options, 0, sizeof options);
+	options.max_bytes = 4 * RCUMAP_MAX_BYTES_MIN;
+	is_int(stores_until_given(&options, 200), 100, "%s: max_bytes: each store gives back two of those that are ready",
+	       fixture_name());
+	options.removed = count_away;
+	is_int(stores_until_given(&options, 200), UINT_MAX, "%s: none where a callback is told", fixture_name());
+}
+
 /* Replace one entry until some twenty more blocks of retired ones are there than at the least. */
 static void retire_twenty_blocks(struct rcumap *map)
 {
@@ -351,6 +391,7 @@ static void test(void)
 	what_is_retired_is_given_back();
 	what_is_retired_has_its_reason();
 	barriers_are_done_after_their_batch();
+	stores_give_back_what_is_ready();
 	writers_help_when_it_is_late();
 	the_thread_does_all_of_it();
 }

@@ -189,6 +189,97 @@ static void put_block(struct bin *bin, struct object *object)
 		put(bin, &object[i]);
 }
 
+static int share(struct bin *bin, unsigned stripe, unsigned cells, uint64_t *given)
+{
+	return retire_reclaim_share(&bin->retire, &bin->memory, &bin->freer, stripe, cells, give, given);
+}
+
+static void make_ready(struct bin *bin, struct object *objects, unsigned blocks)
+{
+	struct log_batch batch;
+
+	for (unsigned b = 0; b < blocks; b++)
+		put_block(bin, objects + b * LOG_CELLS);
+	(void)retire_take(&bin->retire, &batch);
+	if (!retire_ready(&bin->retire, &batch))
+		bail("somebody holds the list");
+}
+
+static unsigned given_wrongly(const struct object *objects, unsigned count)
+{
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		wrong += objects[i].given != 1;
+	return wrong;
+}
+
+static void cell_by_cell(void)
+{
+	struct bin *bin = bin_new();
+	struct object *objects = objects_new(2 * LOG_CELLS);
+	uint64_t given = 0;
+	unsigned calls = 0, wrong = 0;
+	int result;
+
+	is_int(share(bin, 0, 2, &given), 0, "cell by cell: nothing is ready");
+	make_ready(bin, objects, 2);
+	for (unsigned i = 0; i < LOG_CELLS - 1; i++)
+		wrong += share(bin, 0, 1, &given) != 1 || given != i + 1;
+	is_int(wrong, 0, "one at a time is given back");
+	is_int(share(bin, 1, LOG_CELLS - 1, &given), 1, "another stripe begins another block");
+	is_int(share(bin, 2, 1, &given), 0, "a third finds none");
+	is_int(retire_unreclaimed(&bin->retire), 2, "both are awaited");
+	is_int(share(bin, 0, 2, &given), 1, "the last cell ends a block");
+	is_int(retire_unreclaimed(&bin->retire), 1, "then the other is");
+	do
+		result = share(bin, 1, 1, &given);
+	while (++calls < 2 && result == 1);
+	is_int(result, 2, "the last of all is said to be the last");
+	is_int(given_wrongly(objects, 2 * LOG_CELLS), 0, "each is given back once");
+	free(objects);
+	ok(bin_delete(bin), "all blocks are freed");
+}
+
+/* What writers have begun, and do not go on with. */
+static void the_reclaimer_ends_what_stripes_have_begun(void)
+{
+	struct bin *bin = bin_new();
+	struct object *objects = objects_new(3 * LOG_CELLS);
+	uint64_t given = 0;
+
+	make_ready(bin, objects, 3);
+	(void)share(bin, 2, 1, &given);
+	(void)share(bin, 3, LOG_CELLS - 1, &given);
+	atomic_store(&bin->retire.share[3].busy, true); /* he was parked there */
+	is_int(share(bin, 3, 1, &given), 0, "nobody waits for a stripe that is at it");
+	is_int(reclaim_all(bin), 2 * LOG_CELLS - 1, "the reclaimer gives back what is ready, and what a stripe had begun");
+	is_int(retire_unreclaimed(&bin->retire), 1, "but not what a stripe is at");
+	atomic_store(&bin->retire.share[3].busy, false);
+	is_int(reclaim(bin, &given), 2, "that later");
+	is_int(given_wrongly(objects, 3 * LOG_CELLS), 0, "each is given back once");
+	free(objects);
+	ok(bin_delete(bin), "all blocks are freed");
+}
+
+static void a_child_ends_what_stripes_had_begun(void)
+{
+	struct bin *bin = bin_new();
+	struct object *objects = objects_new(2 * LOG_CELLS);
+	struct log_batch none = { 0 };
+	uint64_t given = 0;
+
+	make_ready(bin, objects, 2);
+	(void)share(bin, 0, 2, &given);
+	atomic_store(&bin->retire.share[0].busy, true); /* and was about to go on */
+	retire_adopt(&bin->retire, &none);
+	is_int(retire_unreclaimed(&bin->retire), 2, "a child counts what a stripe had begun");
+	is_int(reclaim_all(bin), 2 * LOG_CELLS - 2, "and gives the rest of it back");
+	is_int(given_wrongly(objects, 2 * LOG_CELLS), 0, "each is given back once");
+	free(objects);
+	ok(bin_delete(bin), "all blocks are freed");
+}
+
 /* As a child of fork() finds it: two blocks are ready, a helper has popped a third and holds the list for a fourth; one
  * has been taken, and one has a cell that its writer did not come to fill. */
 static void what_waited_at_a_fork_is_given_back(void)
@@ -240,7 +331,7 @@ struct context {
 	struct bin *bin;
 	struct object *objects; /* turns of each writer */
 	uint64_t turns;
-	bool helpers; /* writers give back, too */
+	enum help { HELP_NONE, HELP_BLOCKS, HELP_CELLS } help; /* writers give back, too */
 	_Atomic unsigned writing;
 	_Atomic uint64_t failed;
 };
@@ -279,8 +370,11 @@ static void retire_and_reclaim(struct team_member *me)
 
 		for (uint64_t i = 0; i < c->turns; i++) {
 			write_section(c, &rng, mine + i * PER_SECTION);
-			if (c->helpers && rng_below(&rng, 4) == 0)
+			if (c->help == HELP_BLOCKS && rng_below(&rng, 4) == 0)
 				(void)retire_reclaim(&c->bin->retire, &c->bin->memory, &freer, give, &given);
+			if (c->help == HELP_CELLS)
+				(void)retire_reclaim_share(&c->bin->retire, &c->bin->memory, &freer, me->index % 2, 2, give,
+							   &given);
 		}
 		atomic_fetch_sub(&c->writing, 1);
 		return;
@@ -300,13 +394,12 @@ static void retire_and_reclaim(struct team_member *me)
 	}
 }
 
-static void threads_retire(bool helpers)
+static void threads_retire(enum help help, const char *what)
 {
-	struct context c = { .bin = bin_new(), .turns = fixture_scaled(60000, 2000), .helpers = helpers };
+	struct context c = { .bin = bin_new(), .turns = fixture_scaled(60000, 2000), .help = help };
 	struct team_options options = {
 		.threads = WRITERS + 1, .work = retire_and_reclaim, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S
 	};
-	const char *what = helpers ? "writers help" : "the reclaimer alone";
 	uint64_t objects = WRITERS * c.turns * PER_SECTION;
 	unsigned wrong = 0;
 
@@ -330,8 +423,12 @@ int main(void)
 	what_goes_in_comes_out_once(LOG_CELLS, "a full block");
 	what_goes_in_comes_out_once(3 * LOG_CELLS + LOG_CELLS / 2, "several blocks");
 	nobody_waits_for_the_list();
+	cell_by_cell();
+	the_reclaimer_ends_what_stripes_have_begun();
+	a_child_ends_what_stripes_had_begun();
 	what_waited_at_a_fork_is_given_back();
-	threads_retire(false);
-	threads_retire(true);
+	threads_retire(HELP_NONE, "the reclaimer alone");
+	threads_retire(HELP_BLOCKS, "writers help");
+	threads_retire(HELP_CELLS, "writers help cell by cell");
 	return tap_done();
 }

@@ -13,6 +13,13 @@
 #include "protocol/load.h"
 #include "protocol/route.h"
 
+/* Entries from this size on are built outside of the section. */
+#ifdef RCUMAP_DEBUG
+#define BUILD_OUTSIDE_MIN 1u
+#else
+#define BUILD_OUTSIDE_MIN 4096u
+#endif
+
 /* Counters of a stripe: statistics. */
 static void count(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -41,13 +48,20 @@ void attempt_unbuild(struct attempt *attempt)
 	attempt->wake = true; /* only the reclaimer makes it usable again */
 }
 
-int attempt_end(struct attempt *attempt, int result)
+static void cancel_cells(struct attempt *attempt)
 {
-	attempt_unbuild(attempt);
 	if (attempt->cell)
 		retire_cancel(attempt->cell);
 	if (attempt->hint_cell)
 		log_cancel(attempt->hint_cell);
+	attempt->cell = NULL;
+	attempt->hint_cell = NULL;
+}
+
+int attempt_end(struct attempt *attempt, int result)
+{
+	attempt_unbuild(attempt);
+	cancel_cells(attempt);
 	if (attempt->unit)
 		evict_release(attempt);
 	/* Free blocks may rest with the reclaimer. */
@@ -104,15 +118,12 @@ uint64_t attempt_draw_arm(struct attempt *attempt)
 	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
 }
 
-/* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT, -ENOSPC, -EFBIG. */
-static int build(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
+/* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT, -ENOSPC. */
+static int build_here(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
 {
 	size_t size = entry_size(content->key_size, content->value_size, has_deadline);
 	void *p = NULL;
-	int error = evict_secure_bytes(attempt, size);
-
-	if (!error)
-		error = memory_alloc_for(&attempt->map->memory, MEMORY_ENTRY, size, entry_align(size), &p);
+	int error = memory_alloc_for(&attempt->map->memory, MEMORY_ENTRY, size, entry_align(size), &p);
 	if (error) {
 		evict_release_bytes(attempt);
 		return error;
@@ -124,6 +135,34 @@ static int build(struct attempt *attempt, const struct write_content *content, u
 		entry_set_held(attempt->entry);
 	evict_built(attempt); /* from its sizes */
 	return 0;
+}
+
+/* The same without a section, unless it is the caller's: no grace period waits while memory is had and a large value copied. */
+static int build_outside(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
+{
+	const struct section_ops *section = attempt->map->section;
+	int error;
+
+	/* What is reserved in a section is filled in it. */
+	cancel_cells(attempt);
+	section->unlock();
+	error = build_here(attempt, content, version, has_deadline);
+	section->lock();
+	return error ? error : 1;
+}
+
+/* As build_here(); 1: done, but look again. -EFBIG. */
+static int build(struct attempt *attempt, const struct write_content *content, uint64_t version, bool has_deadline)
+{
+	size_t size = entry_size(content->key_size, content->value_size, has_deadline);
+	int error = evict_secure_bytes(attempt, size);
+
+	if (error)
+		return error;
+	reclaimer_share(attempt->map, attempt_stripe(attempt));
+	return (attempt->leaves && size >= BUILD_OUTSIDE_MIN && !memory_needs_section(&attempt->map->memory, size) ?
+			build_outside :
+			build_here)(attempt, content, version, has_deadline);
 }
 
 int attempt_secure(struct attempt *attempt)

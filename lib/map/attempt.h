@@ -25,6 +25,7 @@ struct attempt {
 	bool unit; /* of the limit on entries, taken for `entry` (map/evict.h); and so many bytes of that limit */
 	size_t bytes;
 	bool returned; /* the key had been evicted a short while before */
+	bool leaves; /* its section, to build a large entry: it looks again afterwards whatever it had found */
 	bool own; /* of the reclaimer's, or of who does its work: it needs no waking and no help */
 	bool wake; /* the reclaimer, at the end */
 	bool help, help_hints; /* the reclaimer, at the end: with what is retired; with hints */

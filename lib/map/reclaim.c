@@ -23,6 +23,10 @@
  * fills. With more writers than processors most of those who wait for one are inside their sections, and a grace
  * period takes many turns of the scheduler; those who yield are outside. */
 #define YIELD_BLOCKS_MIN 64u
+/* With max_bytes: entries that each store gives back, so that the allocator finds what it is about to give out, and the batch is
+ * done well before the next one; and for how long the reclaimer leaves it to them. */
+#define SHARE_CELLS 2u
+#define SHARE_NS UINT64_C(1000000)
 /* Released orphans per turn. */
 #ifdef RCUMAP_DEBUG
 #define RELEASED_PER_TURN 2u
@@ -101,6 +105,16 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 	giver->bytes += size;
 }
 
+static bool count_given(struct rcumap *map, const struct giver *giver, int result)
+{
+	/* relaxed: statistics */
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver->given, memory_order_relaxed);
+	atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver->bytes, memory_order_relaxed);
+	if (result == 2)
+		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
+	return result > 0;
+}
+
 /* Reclaim one ready block; false if there was none to be had. */
 static bool give_block(struct rcumap *map, struct slab_freer *freer)
 {
@@ -109,12 +123,38 @@ static bool give_block(struct rcumap *map, struct slab_freer *freer)
 	int result = (removed_is_told(map) ? retire_reclaim_in_place : retire_reclaim)(&map->retire, &map->memory,
 										       freer, give_entry, &giver);
 
-	/* relaxed: statistics */
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver.given, memory_order_relaxed);
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver.bytes, memory_order_relaxed);
-	if (result == 2)
-		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
-	return result > 0;
+	return count_given(map, &giver, result);
+}
+
+static bool writers_share(const struct rcumap *map)
+{
+	/* The callback is for the reclaimer's thread alone. */
+	return budget_is_on(&map->memory.budget) && !removed_is_told(map);
+}
+
+void reclaimer_share(struct rcumap *map, unsigned stripe)
+{
+	if (!writers_share(map) || !retire_unreclaimed(&map->retire))
+		return;
+
+	struct slab_freer freer = { 0 };
+	struct giver giver = { .map = map, .freer = &freer };
+
+	(void)count_given(map, &giver,
+			  retire_reclaim_share(&map->retire, &map->memory, &freer, stripe, SHARE_CELLS, give_entry, &giver));
+	slab_flush(&map->memory.slab, &freer);
+}
+
+/* Stores are likely to come, and nobody waits for this batch. */
+static bool leave_to_writers(struct rcumap *map)
+{
+	struct reclaimer *reclaimer = &map->reclaimer;
+
+	/* relaxed: who asks for a barrier or memory from now on wakes the reclaimer */
+	return writers_share(map) && reclaimer->batch.blocks && !budget_is_claimed(&map->memory.budget) &&
+	       atomic_load_explicit(&reclaimer->barriers_wanted, memory_order_relaxed) ==
+		       atomic_load_explicit(&reclaimer->barriers_done, memory_order_relaxed) &&
+	       retire_ready(&map->retire, &reclaimer->batch);
 }
 
 bool reclaimer_help(struct rcumap *map)
@@ -219,9 +259,14 @@ static uint64_t reclaim_batch(struct rcumap *map)
 		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
 			return WAKE_FOREVER;
 
-		if (!reclaimer->batch_passed)
-			atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed); /* a statistic */
+		const bool passed = reclaimer->batch_passed;
+
 		reclaimer->batch_passed = true;
+		if (!passed) {
+			atomic_fetch_add_explicit(&reclaimer->grace_periods, 1, memory_order_relaxed); /* a statistic */
+			if (leave_to_writers(map))
+				return SHARE_NS;
+		}
 
 		unsigned given = give_share(map);
 
@@ -238,6 +283,8 @@ static uint64_t reclaim_batch(struct rcumap *map)
 		/* [IDLE seq_cst] The take at its end sees what is begun from now on. C4. */
 		atomic_store_explicit(&reclaimer->idle, false, memory_order_seq_cst);
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
+		if (spare_is_short(map))
+			grace_hasten(&reclaimer->grace);
 	} else {
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */
 	}

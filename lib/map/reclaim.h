@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Giving back what was retired: batch after batch, each a grace period after it was taken. Work of the reclaimer's
- * thread, in bounded turns; writers help with it when it is late.
+ * thread, in bounded turns; writers help with it when it is late. With max_bytes it is theirs first, some entries for each
+ * that they store, and the reclaimer's after a while, or when anybody waits.
  *
  * Invariants
  * C1 What is reclaimed was retired before a grace period began that has ended.
@@ -19,6 +20,9 @@
 /* A writer who has begun a block of retired entries: give back others in return, if the reclaimer is late. Bounded
  * work. True: garbage piles up all the same, and the writer should yield when he has left his section. Lock-free. */
 bool reclaimer_help(struct rcumap *map);
+
+/* A writer who is about to allocate an entry: with max_bytes, give back some of what is ready. Bounded work. Lock-free. */
+void reclaimer_share(struct rcumap *map, unsigned stripe);
 
 /* Whoever was the last to release an orphan: it is given back, with no further grace period. Any thread, with or without
  * a section. Lock-free. */

@@ -9,7 +9,7 @@
 
 /* What the slack grows by, and the most that is charged for it: parts of the limit. */
 #define SLACK_STEP 64u
-#define SLACK_MOST 8u
+#define SLACK_MOST 4u
 /* Batches in a row that nobody has waited for, after which the slack shrinks by an eighth. */
 #define CALM_BATCHES 64u
 /* The fund grows over the last quarter before a table is full. */
@@ -132,6 +132,13 @@ void spare_given(struct rcumap *map)
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
+bool spare_is_short(const struct rcumap *map)
+{
+	const struct budget *budget = &map->memory.budget;
+
+	return budget_is_on(budget) && quota_left(&budget->held) < (limit(map) / SLACK_STEP + map->spare.slack) / 2;
+}
+
 /* ------------------------------------------------------------------ waiting */
 
 static struct timespec time_of(uint64_t ns)
@@ -188,6 +195,7 @@ bool spare_wait(struct rcumap *map, struct spare_wait *wait)
 	const bool first = !wait->until_ns;
 
 	wake_signal(&map->reclaimer.wake);
+	grace_hasten(&map->reclaimer.grace);
 	wait->claims = budget_claim(&map->memory.budget);
 	/* First it tries again, at once: from then on it knows which batches it has seen. */
 	if (first)

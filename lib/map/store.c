@@ -53,6 +53,7 @@ int write_store(struct rcumap *map, struct write_store *store)
 	struct life life = attempt_life(map, store->ttl_ms);
 	int result;
 
+	attempt.leaves = true;
 	do
 		result = try_store(&attempt, store, &life);
 	while (result > 0);

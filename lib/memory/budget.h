@@ -79,6 +79,11 @@ void budget_give(struct budget *budget, enum memory_use use, size_t bytes);
 /* After a refusal, in the same thread: claim as much, if nobody has a claim. False: somebody has. And give it up. Wait-free. */
 bool budget_claim(struct budget *budget);
 void budget_disclaim(struct budget *budget);
+static inline bool budget_is_claimed(const struct budget *budget)
+{
+	/* relaxed: a hint */
+	return atomic_load_explicit(&((struct budget *)budget)->claimed, memory_order_relaxed) != 0;
+}
 
 /* What a table counts: its array, and its part for lines. */
 static inline size_t budget_table_bytes(size_t array)

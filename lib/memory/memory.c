@@ -52,6 +52,11 @@ static bool in_slab(const struct memory *memory, size_t size)
 	return !memory->outside.user.alloc && size <= SLAB_BLOCK_MAX && !budget_is_on(&memory->budget);
 }
 
+bool memory_needs_section(const struct memory *memory, size_t size)
+{
+	return in_slab(memory, size);
+}
+
 size_t memory_entry_bound(const struct memory *memory, size_t size)
 {
 	return outside_bound(&memory->outside, size, 16) + RECORD_BYTES;

@@ -42,10 +42,13 @@ void memory_limit(struct memory *memory, uint64_t max_bytes, size_t map_bytes, s
 
 /* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM, -EFAULT
  * (the user's allocator returned an address that cannot be used), or -ENOSPC (the budget has no room). Inside a read
- * section. */
+ * section, if it needs one. */
 int memory_alloc_for(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p);
 void memory_free_for(struct memory *memory, enum memory_use use, struct slab_freer *freer, void *p, size_t size);
 void memory_discard_for(struct memory *memory, enum memory_use use, void *p, size_t size);
+
+/* Are blocks of this size taken inside a read section (slab.h)? */
+bool memory_needs_section(const struct memory *memory, size_t size);
 
 static inline int memory_alloc(struct memory *memory, size_t size, size_t align, void **p)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "reclaim/grace.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -12,18 +11,19 @@
  * or while the thread is started or ends; never while anybody waits for a reader. */
 static struct waiter {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	pthread_cond_t changed, hastened;
 	struct grace_client *clients;
 	bool stop;
 	bool running; /* the thread has not decided to end */
 	bool joinable;
+	bool haste; /* the next one shall not wait for a full interval */
 	uint64_t begun, ended, requested; /* numbers of grace periods; ended <= begun */
 	_Atomic uint64_t since_ns;	  /* when the one that is under way began; 0: none is */
 	pthread_t thread;
 } waiters[SECTION_FLAVORS] = {
-	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER },
-	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER },
-	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER },
+	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .hastened = PTHREAD_COND_INITIALIZER },
+	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .hastened = PTHREAD_COND_INITIALIZER },
+	{ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .hastened = PTHREAD_COND_INITIALIZER },
 };
 
 static void set_since(struct waiter *waiter, uint64_t ns)
@@ -32,13 +32,17 @@ static void set_since(struct waiter *waiter, uint64_t ns)
 	atomic_store_explicit(&waiter->since_ns, ns, memory_order_relaxed);
 }
 
-/* Until a full interval has passed since the last beginning. */
-static void sleep_out_interval(uint64_t begun_ns)
+/* Until an interval has passed since the last beginning. Under the lock, which it gives up meanwhile. */
+static void sleep_out_interval(struct waiter *waiter, uint64_t begun_ns)
 {
-	uint64_t until = begun_ns + GRACE_INTERVAL_NS;
-	struct timespec end = { .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
+	int error = 0;
 
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR);
+	while (!waiter->stop && !error) {
+		uint64_t until = begun_ns + (waiter->haste ? GRACE_HASTE_NS : GRACE_INTERVAL_NS);
+		struct timespec end = { .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
+
+		error = pthread_cond_clockwait(&waiter->hastened, &waiter->lock, CLOCK_MONOTONIC, &end);
+	}
 }
 
 static void set_ticket(struct grace_client *client, uint64_t ticket)
@@ -78,6 +82,7 @@ static void *wait_for_grace_periods(void *arg)
 		uint64_t begun_ns = clock_system_ns(CLOCK_MONOTONIC);
 
 		waiter->begun++;
+		waiter->haste = false;
 		set_since(waiter, begun_ns);
 		pthread_mutex_unlock(&waiter->lock);
 		section->synchronize();
@@ -85,11 +90,7 @@ static void *wait_for_grace_periods(void *arg)
 		waiter->ended = waiter->begun;
 		set_since(waiter, 0);
 		wake_clients(waiter);
-		if (waiter->stop)
-			break;
-		pthread_mutex_unlock(&waiter->lock);
-		sleep_out_interval(begun_ns);
-		pthread_mutex_lock(&waiter->lock);
+		sleep_out_interval(waiter, begun_ns);
 	}
 	waiter->running = false;
 	pthread_cond_broadcast(&waiter->changed);
@@ -154,6 +155,7 @@ void grace_detach(struct grace_client *client)
 	if (!waiter->clients) {
 		waiter->stop = true;
 		pthread_cond_broadcast(&waiter->changed);
+		pthread_cond_signal(&waiter->hastened);
 	}
 	/* With the next client, who may come meanwhile, the thread stays. */
 	while (!waiter->clients && waiter->running)
@@ -178,6 +180,18 @@ uint64_t grace_request(struct grace_client *client)
 	}
 	pthread_mutex_unlock(&waiter->lock);
 	return ticket;
+}
+
+void grace_hasten(struct grace_client *client)
+{
+	struct waiter *waiter = &waiters[client->section->flavor];
+
+	pthread_mutex_lock(&waiter->lock);
+	if (ticket_of(client) > waiter->begun && !waiter->haste) {
+		waiter->haste = true;
+		pthread_cond_signal(&waiter->hastened);
+	}
+	pthread_mutex_unlock(&waiter->lock);
 }
 
 bool grace_passed(const struct grace_client *client, uint64_t ticket)
@@ -217,9 +231,10 @@ void grace_after_fork_child(const struct section_ops *section)
 	struct waiter *waiter = &waiters[section->flavor];
 
 	waiter->clients = NULL;
-	waiter->stop = waiter->running = waiter->joinable = false;
+	waiter->stop = waiter->running = waiter->joinable = waiter->haste = false;
 	waiter->ended = waiter->requested = waiter->begun;
 	set_since(waiter, 0);
 	pthread_cond_init(&waiter->changed, NULL); /* those who waited are gone */
+	pthread_cond_init(&waiter->hastened, NULL);
 	pthread_mutex_unlock(&waiter->lock);
 }

@@ -68,23 +68,88 @@ static int finish_block(struct retire *retire, struct memory *memory, struct sla
 	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
 }
 
-int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
-		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+static void reclaim_cell(const struct log_block *block, uint64_t i,
+			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
 {
 	/* Entries were last used by other cores: their lines are fetched this many ahead. */
 	enum { AHEAD = 8 };
 
+	uint64_t word = log_word(block, i);
+
+	__builtin_prefetch(unlinked_of(log_word(block, i + AHEAD)));
+	if (word)
+		reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+}
+
+/* ------------------------------------------------------------------ cell by cell */
+
+static bool lock_share(struct retire *retire, unsigned stripe)
+{
+	/* [SHARE acquire] pairs with [SHARE release] in unlock_share(). */
+	return !atomic_exchange_explicit(&retire->share[stripe].busy, true, memory_order_acquire);
+}
+
+static void unlock_share(struct retire *retire, unsigned stripe)
+{
+	/* [SHARE release] pairs with [SHARE acquire] in lock_share(). */
+	atomic_store_explicit(&retire->share[stripe].busy, false, memory_order_release);
+}
+
+int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
+			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+{
+	if (!lock_share(retire, stripe))
+		return 0;
+
+	struct log_block *block = retire->share[stripe].block;
+	int result = 1;
+
+	if (!block) {
+		block = retire->share[stripe].block = pop_ready(retire);
+		retire->share[stripe].at = 0;
+	}
+	if (!block)
+		result = 0;
+	for (; block && cells && retire->share[stripe].at < block->used; cells--)
+		reclaim_cell(block, retire->share[stripe].at++, reclaim, ctx);
+	if (block && retire->share[stripe].at >= block->used) {
+		retire->share[stripe].block = NULL;
+		result = finish_block(retire, memory, freer, block);
+	}
+	unlock_share(retire, stripe);
+	return result;
+}
+
+/* What a writer has begun: the caller's now, from *at on. */
+static struct log_block *take_share(struct retire *retire, uint64_t *at)
+{
+	struct log_block *block = NULL;
+
+	for (unsigned s = 0; s < STRIPE_COUNT && !block; s++) {
+		if (!lock_share(retire, s))
+			continue;
+		block = retire->share[s].block;
+		*at = retire->share[s].at;
+		retire->share[s].block = NULL;
+		unlock_share(retire, s);
+	}
+	return block;
+}
+
+/* ------------------------------------------------------------------ whole blocks */
+
+int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
+		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+{
+	uint64_t at = 0;
 	struct log_block *block = pop_ready(retire);
 
+	if (!block && retire_unreclaimed(retire))
+		block = take_share(retire, &at);
 	if (!block)
 		return 0;
-	for (uint64_t i = 0; i < block->used; i++) {
-		uint64_t word = log_word(block, i);
-
-		__builtin_prefetch(unlinked_of(log_word(block, i + AHEAD)));
-		if (word)
-			reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
-	}
+	for (; at < block->used; at++)
+		reclaim_cell(block, at, reclaim, ctx);
 	return finish_block(retire, memory, freer, block);
 }
 
@@ -107,10 +172,28 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 	return finish_block(retire, memory, freer, block);
 }
 
+/* It becomes a ready one, of which some cells are empty. */
+static void adopt_share(struct retire *retire, unsigned stripe)
+{
+	struct log_block *block = retire->share[stripe].block;
+
+	/* relaxed: nobody else is there */
+	atomic_store_explicit(&retire->share[stripe].busy, false, memory_order_relaxed);
+	if (!block)
+		return;
+	for (uint64_t i = 0; i < retire->share[stripe].at && i < block->used; i++)
+		log_cancel(&block->cell[i]);
+	retire->share[stripe].block = NULL;
+	block->next = retire->ready;
+	retire->ready = block;
+}
+
 void retire_adopt(struct retire *retire, const struct log_batch *batch)
 {
 	uint64_t ready = 0;
 
+	for (unsigned s = 0; s < STRIPE_COUNT; s++)
+		adopt_share(retire, s);
 	/* Of one popping, `ready` is as before or as after: it changes by one store. */
 	for (struct log_block *block = retire->ready; block; block = block->next)
 		ready++;

@@ -7,7 +7,7 @@
  *
  * Blocks in `ready` are popped by the reclaimer, and by writers who help when it is late. Popping is under a lock of
  * a few instructions, for which nobody waits: a writer who does not get it does not help, the reclaimer goes on with
- * other work.
+ * other work. Writers may also empty blocks cell by cell, each stripe its own; what they have begun the reclaimer ends.
  *
  * Invariant
  * R4 What is in a filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has
@@ -33,6 +33,11 @@ struct retire {
 	_Atomic bool popping; /* guards `ready` */
 	struct log_block *ready;
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
+	struct {
+		_Alignas(64) _Atomic bool busy; /* guards what follows; nobody waits for it either */
+		struct log_block *block; /* popped, and emptied up to this cell */
+		uint64_t at;
+	} share[STRIPE_COUNT];
 };
 
 /* As log_reserve(). */
@@ -77,19 +82,24 @@ static inline uint64_t retire_blocks(const struct retire *retire)
 	return log_blocks(&retire->log);
 }
 
-/* Take a ready block, call `reclaim` for each pointer in it, and free it. 0: none is ready, or somebody else is
- * popping one; 1: done; 2: done, and it was the last one that was not reclaimed. */
+/* Take a ready block, or one that a writer has begun, call `reclaim` for each pointer in it, and free it. 0: there is none, or
+ * others are at it; 1: done; 2: done, and it was the last one that was not reclaimed. */
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 
-/* The same, if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the block, and in it what
+/* Call `reclaim` for so many pointers in the stripe's own block, which is a ready one. Results as above, 1 also if the block has
+ * more. Lock-free. */
+int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
+			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+
+/* The same as retire_reclaim(), if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the block, and in it what
  * `reclaim` was not called for. */
 int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 
 /* In a child of fork(), where no other thread of the parent is: nobody is popping, nobody fills a cell any more. The
  * reclaimer was in none of the calls above. `batch`: what it had taken and not made ready. Blocks that helpers had
- * popped are lost, with what is in them. */
+ * popped are lost, with what is in them; of those that they emptied cell by cell, the cell in their hands. */
 void retire_adopt(struct retire *retire, const struct log_batch *batch);
 
 /* After that: call `visit` for all that is not reclaimed. */
