@@ -17,6 +17,8 @@
 #define WATCHDOG_S 600u
 /* A thread looks how much there is after so many misses of its own. */
 #define LOOK_INTERVAL 16u
+/* Of the limit, what is stored before garbage is waited for. */
+#define GARBAGE_PART 128u
 /* Entries may count that part less than the capacity. The limit is sought for half of that. */
 #define FIT_PART 100u
 #define REPLAYS_MAX 8u
@@ -29,6 +31,7 @@ struct replay {
 	unsigned char *value; /* of any object: only its size matters */
 	_Atomic bool *fetched; /* by key: somebody has missed it and is about to store it */
 	_Atomic uint64_t at;
+	_Atomic uint64_t stored; /* bytes, since somebody waited for garbage */
 	_Atomic uint64_t misses, missed_bytes, refused;
 	/* Since the first eviction: how often, sum and most of what entries counted. */
 	_Atomic uint64_t looks, entry_kib, most_bytes;
@@ -138,6 +141,20 @@ static void look_at_count(const struct replay *replay)
 		exceeded("entries", count, replay->capacity);
 }
 
+/* Fetches take time, in which garbage is given back. */
+static void let_time_pass(struct replay *replay, uint64_t stored)
+{
+	if (atomic_fetch_add_explicit(&replay->stored, stored, memory_order_relaxed) + stored <
+	    replay->max_bytes / GARBAGE_PART)
+		return;
+	atomic_store_explicit(&replay->stored, 0, memory_order_relaxed);
+
+	int error = rcumap_barrier(replay->map);
+
+	if (error)
+		failed("barrier", error);
+}
+
 struct server {
 	struct replay *replay;
 	uint64_t misses, missed_bytes, refused;
@@ -158,6 +175,8 @@ static void store(struct server *server, const struct request *request)
 		server->refused++;
 	else if (error)
 		put_failed(replay->map, request, error);
+	else if (replay->charges)
+		let_time_pass(replay, replay->charges[request->key]);
 	if (server->misses % LOOK_INTERVAL)
 		return;
 	if (replay->charges)
@@ -290,7 +309,7 @@ static struct misses run_with(const struct trace *trace, const uint32_t *charges
 
 	look_at_bytes(&replay);
 	fit->entry_bytes = replay.looks ? 1024 * replay.entry_kib / replay.looks : stats_of(replay.map).entry_bytes;
-	fit->most_bytes = replay.most_bytes;
+	fit->most_bytes = replay.looks ? replay.most_bytes : fit->entry_bytes;
 	fit->entries = rcumap_count(replay.map);
 	fit->refused = replay.refused;
 	fit->replays++;

@@ -6,8 +6,9 @@
  * fetched once. Whatever must not happen ends the program: an error that is none of the limit's, more than the limit.
  *
  * A limit on bytes covers all that the map has. Here the capacity is what entries may count alone, as stats tell it, so that
- * it can be compared with a cache that has nothing else: the limit is found by trying. What is kept free for garbage changes
- * with the load; so on an average.
+ * it can be compared with a cache that has nothing else: the limit is found by trying. What the map's own structures need changes
+ * with time; so on an average. Where a miss is a fetch that takes longer than a grace period there is next to no garbage; a
+ * replay, whose fetches take no time, waits for it to be given back whenever a small part of the limit has been stored.
  */
 #ifndef BENCH_LIMITED_H
 #define BENCH_LIMITED_H
