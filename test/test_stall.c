@@ -35,7 +35,24 @@ struct reader {
 	struct rcumap *map;
 	sem_t inside, leave;
 	int64_t thread;
+	bool stores; /* instead of leaving, once */
 };
+
+/* One that is built outside of the call's own section. */
+static void store_large(struct rcumap *map)
+{
+	static const unsigned char value[10000];
+
+	if (rcumap_put(map, "large", 5, value, sizeof value, RCUMAP_TTL_NEVER, NULL) != 0)
+		bail("put");
+}
+
+/* Not fixture_wait(): that would be a quiescent state. */
+static void wait_inside(sem_t *sem)
+{
+	while (sem_wait(sem) != 0)
+		;
+}
 
 static void stay_inside(struct team_member *me)
 {
@@ -46,8 +63,12 @@ static void stay_inside(struct team_member *me)
 	rcumap_read_lock(reader->map);
 	rcumap_read_unlock(reader->map);
 	sem_post(&reader->inside);
-	while (sem_wait(&reader->leave) != 0)
-		;
+	wait_inside(&reader->leave);
+	if (reader->stores) {
+		store_large(reader->map);
+		sem_post(&reader->inside);
+		wait_inside(&reader->leave);
+	}
 	rcumap_read_unlock(reader->map);
 }
 
@@ -191,6 +212,14 @@ static void who_stays_is_reported(void)
 	ok(fixture_eventually(one_reported, &reports), "%s: the next one is reported, too", fixture_name());
 #ifdef RCUMAP_DEBUG
 	is_int(reports.first[0].thread, reader.thread, "%s: by his own number", fixture_name());
+#endif
+	reader.stores = true;
+	sem_post(&reader.leave);
+	fixture_wait(&reader.inside);
+	atomic_store(&reports.count, 0);
+	ok(fixture_eventually(one_reported, &reports), "%s: and when he stores meanwhile", fixture_name());
+#ifdef RCUMAP_DEBUG
+	is_int(reports.first[0].thread, reader.thread, "%s: by his number still", fixture_name());
 #endif
 	leave(&reader, team);
 	fixture_destroy(map);

@@ -145,9 +145,9 @@ static int build_outside(struct attempt *attempt, const struct write_content *co
 
 	/* What is reserved in a section is filled in it. */
 	cancel_cells(attempt);
-	section->unlock();
+	section->leave();
 	error = build_here(attempt, content, version, has_deadline);
-	section->lock();
+	section->enter();
 	return error ? error : 1;
 }
 

@@ -28,6 +28,7 @@ int rcumap_barrier(struct rcumap *map)
 	uint64_t mine = atomic_fetch_add_explicit(&reclaimer->barriers_wanted, 1, memory_order_acq_rel) + 1;
 
 	wake_signal(&reclaimer->wake);
+	grace_hasten(&reclaimer->grace);
 	pthread_mutex_lock(&reclaimer->lock);
 	/* [DONE acquire] pairs with [DONE release] in reclaimer_give_back(). */
 	while (atomic_load_explicit(&reclaimer->barriers_done, memory_order_acquire) < mine)

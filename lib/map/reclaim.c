@@ -26,6 +26,7 @@
 /* With max_bytes: entries that each store gives back, so that the allocator finds what it is about to give out, and the batch is
  * done well before the next one; and for how long the reclaimer leaves it to them. */
 #define SHARE_CELLS 2u
+#define SHARE_BLOCKS_MAX 16u /* before writers begin to help */
 #define SHARE_NS UINT64_C(1000000)
 /* Released orphans per turn. */
 #ifdef RCUMAP_DEBUG
@@ -108,8 +109,10 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 static bool count_given(struct rcumap *map, const struct giver *giver, int result)
 {
 	/* relaxed: statistics */
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver->given, memory_order_relaxed);
-	atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver->bytes, memory_order_relaxed);
+	if (giver->given) {
+		atomic_fetch_add_explicit(&map->reclaimer.reclaimed, giver->given, memory_order_relaxed);
+		atomic_fetch_add_explicit(&map->reclaimer.reclaimed_bytes, giver->bytes, memory_order_relaxed);
+	}
 	if (result == 2)
 		wake_signal(&map->reclaimer.wake); /* it may wait for this to take the next batch */
 	return result > 0;
@@ -145,15 +148,24 @@ void reclaimer_share(struct rcumap *map, unsigned stripe)
 	slab_flush(&map->memory.slab, &freer);
 }
 
-/* Stores are likely to come, and nobody waits for this batch. */
+/* For memory, for a barrier, or for the thread's end. */
+static bool is_waited_for(const struct rcumap *map)
+{
+	struct reclaimer *reclaimer = (struct reclaimer *)&map->reclaimer;
+
+	/* relaxed: a hint; who comes later wakes the reclaimer */
+	return budget_is_claimed(&map->memory.budget) ||
+	       atomic_load_explicit(&reclaimer->barriers_wanted, memory_order_relaxed) !=
+		       atomic_load_explicit(&reclaimer->barriers_done, memory_order_relaxed) ||
+	       atomic_load_explicit(&reclaimer->stop, memory_order_relaxed);
+}
+
+/* Stores are likely to come, and will be done with it soon. */
 static bool leave_to_writers(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
-	/* relaxed: who asks for a barrier or memory from now on wakes the reclaimer */
-	return writers_share(map) && reclaimer->batch.blocks && !budget_is_claimed(&map->memory.budget) &&
-	       atomic_load_explicit(&reclaimer->barriers_wanted, memory_order_relaxed) ==
-		       atomic_load_explicit(&reclaimer->barriers_done, memory_order_relaxed) &&
+	return writers_share(map) && reclaimer->batch.blocks && reclaimer->batch.count <= SHARE_BLOCKS_MAX && !is_waited_for(map) &&
 	       retire_ready(&map->retire, &reclaimer->batch);
 }
 
@@ -283,7 +295,7 @@ static uint64_t reclaim_batch(struct rcumap *map)
 		/* [IDLE seq_cst] The take at its end sees what is begun from now on. C4. */
 		atomic_store_explicit(&reclaimer->idle, false, memory_order_seq_cst);
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
-		if (spare_is_short(map))
+		if (is_waited_for(map))
 			grace_hasten(&reclaimer->grace);
 	} else {
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */

@@ -9,7 +9,7 @@
 
 /* What the slack grows by, and the most that is charged for it: parts of the limit. */
 #define SLACK_STEP 64u
-#define SLACK_MOST 4u
+#define SLACK_MOST 8u
 /* Batches in a row that nobody has waited for, after which the slack shrinks by an eighth. */
 #define CALM_BATCHES 64u
 /* The fund grows over the last quarter before a table is full. */
@@ -130,13 +130,6 @@ void spare_given(struct rcumap *map)
 	}
 	pthread_cond_broadcast(&reclaimer->changed);
 	pthread_mutex_unlock(&reclaimer->lock);
-}
-
-bool spare_is_short(const struct rcumap *map)
-{
-	const struct budget *budget = &map->memory.budget;
-
-	return budget_is_on(budget) && quota_left(&budget->held) < (limit(map) / SLACK_STEP + map->spare.slack) / 2;
 }
 
 /* ------------------------------------------------------------------ waiting */

@@ -32,9 +32,6 @@ void spare_begun(struct rcumap *map);
 /* The reclaimer has given all of a batch back: adjust the slack, and let those who wait try again. */
 void spare_given(struct rcumap *map);
 
-/* Is so much of the slack garbage that stores will soon wait for grace periods? */
-bool spare_is_short(const struct rcumap *map);
-
 /* A store was refused with -ENOSPC. */
 struct spare_wait {
 	bool claims; /* what it lacks (memory/budget.h) */

@@ -14,6 +14,17 @@ static void unlock_ready(struct retire *retire)
 	atomic_store_explicit(&retire->popping, false, memory_order_release);
 }
 
+/* relaxed, both: changed under the lock alone; without it a hint */
+static struct log_block *first_ready(const struct retire *retire)
+{
+	return atomic_load_explicit(&((struct retire *)retire)->ready, memory_order_relaxed);
+}
+
+static void set_first_ready(struct retire *retire, struct log_block *block)
+{
+	atomic_store_explicit(&retire->ready, block, memory_order_relaxed);
+}
+
 bool retire_ready(struct retire *retire, struct log_batch *batch)
 {
 	if (!batch->blocks)
@@ -26,8 +37,8 @@ bool retire_ready(struct retire *retire, struct log_batch *batch)
 		struct log_block *block = batch->blocks;
 
 		batch->blocks = block->next;
-		block->next = retire->ready;
-		retire->ready = block;
+		block->next = first_ready(retire);
+		set_first_ready(retire, block);
 	}
 	unlock_ready(retire);
 	batch->count = 0;
@@ -43,13 +54,13 @@ uint64_t retire_unreclaimed(const struct retire *retire)
 
 static struct log_block *pop_ready(struct retire *retire)
 {
-	if (!lock_ready(retire))
+	if (!first_ready(retire) || !lock_ready(retire))
 		return NULL;
 
-	struct log_block *block = retire->ready;
+	struct log_block *block = first_ready(retire);
 
 	if (block)
-		retire->ready = block->next;
+		set_first_ready(retire, block->next);
 	unlock_ready(retire);
 	return block;
 }
@@ -104,16 +115,15 @@ int retire_reclaim_share(struct retire *retire, struct memory *memory, struct sl
 	struct log_block *block = retire->share[stripe].block;
 	int result = 1;
 
-	if (!block) {
+	if (!block)
 		block = retire->share[stripe].block = pop_ready(retire);
-		retire->share[stripe].at = 0;
-	}
 	if (!block)
 		result = 0;
 	for (; block && cells && retire->share[stripe].at < block->used; cells--)
 		reclaim_cell(block, retire->share[stripe].at++, reclaim, ctx);
 	if (block && retire->share[stripe].at >= block->used) {
 		retire->share[stripe].block = NULL;
+		retire->share[stripe].at = 0;
 		result = finish_block(retire, memory, freer, block);
 	}
 	unlock_share(retire, stripe);
@@ -131,6 +141,7 @@ static struct log_block *take_share(struct retire *retire, uint64_t *at)
 		block = retire->share[s].block;
 		*at = retire->share[s].at;
 		retire->share[s].block = NULL;
+		retire->share[s].at = 0;
 		unlock_share(retire, s);
 	}
 	return block;
@@ -156,7 +167,7 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
 {
-	struct log_block *block = retire->ready;
+	struct log_block *block = first_ready(retire);
 
 	if (!block)
 		return 0;
@@ -168,7 +179,7 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 		log_cancel(&block->cell[i]); /* first: it is never seen again */
 		reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
 	}
-	retire->ready = block->next;
+	set_first_ready(retire, block->next);
 	return finish_block(retire, memory, freer, block);
 }
 
@@ -176,16 +187,18 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 static void adopt_share(struct retire *retire, unsigned stripe)
 {
 	struct log_block *block = retire->share[stripe].block;
+	const uint64_t at = retire->share[stripe].at;
 
 	/* relaxed: nobody else is there */
 	atomic_store_explicit(&retire->share[stripe].busy, false, memory_order_relaxed);
+	retire->share[stripe].block = NULL;
+	retire->share[stripe].at = 0;
 	if (!block)
 		return;
-	for (uint64_t i = 0; i < retire->share[stripe].at && i < block->used; i++)
+	for (uint64_t i = 0; i < at && i < block->used; i++)
 		log_cancel(&block->cell[i]);
-	retire->share[stripe].block = NULL;
-	block->next = retire->ready;
-	retire->ready = block;
+	block->next = first_ready(retire);
+	set_first_ready(retire, block);
 }
 
 void retire_adopt(struct retire *retire, const struct log_batch *batch)
@@ -195,7 +208,7 @@ void retire_adopt(struct retire *retire, const struct log_batch *batch)
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
 		adopt_share(retire, s);
 	/* Of one popping, `ready` is as before or as after: it changes by one store. */
-	for (struct log_block *block = retire->ready; block; block = block->next)
+	for (struct log_block *block = first_ready(retire); block; block = block->next)
 		ready++;
 	/* relaxed, both: nobody else is there */
 	atomic_store_explicit(&retire->popping, false, memory_order_relaxed);
@@ -220,7 +233,7 @@ void retire_each(const struct retire *retire, const struct log_batch *batch,
 {
 	struct visitor visitor = { visit, ctx };
 
-	log_each_in(retire->ready, visit_word, &visitor);
+	log_each_in(first_ready(retire), visit_word, &visitor);
 	log_each_in(batch->blocks, visit_word, &visitor);
 	log_each(&retire->log, visit_word, &visitor);
 }

@@ -30,13 +30,13 @@ typedef log_cell retire_cell; /* a 16-byte aligned pointer, the reason in its lo
 /* All zero at first. */
 struct retire {
 	struct log log;
-	_Atomic bool popping; /* guards `ready` */
-	struct log_block *ready;
+	_Atomic bool popping; /* guards `ready`, */
+	_Atomic(struct log_block *) ready; /* which others look at before they try */
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
 	struct {
 		_Alignas(64) _Atomic bool busy; /* guards what follows; nobody waits for it either */
 		struct log_block *block; /* popped, and emptied up to this cell */
-		uint64_t at;
+		uint64_t at; /* 0 without a block */
 	} share[STRIPE_COUNT];
 };
 

@@ -28,6 +28,16 @@ static void thread_unregister(void)
 {
 }
 
+static void leave(void)
+{
+	section_unlock_bp();
+}
+
+static void enter(void)
+{
+	section_lock_bp();
+}
+
 static bool pause_section(void)
 {
 	return false;
@@ -57,6 +67,8 @@ const struct section_ops section_bp = {
 	.rcu = &urcu_bp_flavor,
 	.lock = rcumap_read_lock_bp,
 	.unlock = rcumap_read_unlock_bp,
+	.leave = leave,
+	.enter = enter,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

@@ -29,6 +29,16 @@ static void thread_unregister(void)
 	urcu_memb_unregister_thread();
 }
 
+static void leave(void)
+{
+	section_unlock_memb();
+}
+
+static void enter(void)
+{
+	section_lock_memb();
+}
+
 static bool pause_section(void)
 {
 	return false;
@@ -58,6 +68,8 @@ const struct section_ops section_memb = {
 	.rcu = &urcu_memb_flavor,
 	.lock = rcumap_read_lock_memb,
 	.unlock = rcumap_read_unlock_memb,
+	.leave = leave,
+	.enter = enter,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

@@ -31,6 +31,16 @@ static void thread_unregister(void)
 
 /* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered,
  * stays so. */
+static void leave(void)
+{
+	section_unlock_qsbr();
+}
+
+static void enter(void)
+{
+	section_lock_qsbr();
+}
+
 static bool pause_section(void)
 {
 	bool online = urcu_qsbr_read_ongoing();
@@ -69,6 +79,8 @@ const struct section_ops section_qsbr = {
 	.rcu = &urcu_qsbr_flavor,
 	.lock = rcumap_read_lock_qsbr,
 	.unlock = rcumap_read_unlock_qsbr,
+	.leave = leave,
+	.enter = enter,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

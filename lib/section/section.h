@@ -14,8 +14,12 @@ struct section_ops {
 	const char *name;
 	unsigned flavor; /* index, 0 to SECTION_FLAVORS - 1 */
 	const struct rcu_flavor_struct *rcu;
+	/* As rcumap_read_lock(): watched in debug builds. */
 	void (*lock)(void);
 	void (*unlock)(void);
+	/* The section that a call has opened by its flavor's inline code: left for a while, and entered again. */
+	void (*leave)(void);
+	void (*enter)(void);
 	void (*thread_register)(void);
 	void (*thread_unregister)(void);
 	/* Around anything that sleeps: qsbr's readers must not hold back a grace period that they wait for.

@@ -77,6 +77,8 @@ static void nothing(void)
 static const struct section_ops scheduled_section = {
 	.name = "explorer",
 	.flavor = 0,
+	.leave = schedule_section_leave,
+	.enter = schedule_section_enter,
 	.lock = schedule_section_enter,
 	.unlock = schedule_section_leave,
 	.thread_register = nothing,
