@@ -296,6 +296,7 @@ static unsigned stores_until_given(const struct rcumap_options *options, unsigne
 		fixture_put(map, entries + stores++, 0, 24);
 	if (retire_unreclaimed(&map->retire))
 		stores = UINT_MAX;
+	(void)reclaimer_give_back(map); /* what else was taken */
 	bare_destroy(map);
 	return stores;
 }
