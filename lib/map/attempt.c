@@ -124,6 +124,7 @@ static int build_here(struct attempt *attempt, const struct write_content *conte
 	size_t size = entry_size(content->key_size, content->value_size, has_deadline);
 	void *p = NULL;
 	int error = memory_alloc_for(&attempt->map->memory, MEMORY_ENTRY, size, entry_align(size), &p);
+
 	if (error) {
 		evict_release_bytes(attempt);
 		return error;
@@ -160,9 +161,9 @@ static int build(struct attempt *attempt, const struct write_content *content, u
 	if (error)
 		return error;
 	reclaimer_share(attempt->map, attempt_stripe(attempt));
-	return (attempt->leaves && size >= BUILD_OUTSIDE_MIN && !memory_needs_section(&attempt->map->memory, size) ?
-			build_outside :
-			build_here)(attempt, content, version, has_deadline);
+	if (attempt->leaves && size >= BUILD_OUTSIDE_MIN && !memory_needs_section(&attempt->map->memory, size))
+		return build_outside(attempt, content, version, has_deadline);
+	return build_here(attempt, content, version, has_deadline);
 }
 
 int attempt_secure(struct attempt *attempt)

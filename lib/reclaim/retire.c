@@ -94,39 +94,47 @@ static void reclaim_cell(const struct log_block *block, uint64_t i,
 
 /* ------------------------------------------------------------------ cell by cell */
 
-static bool lock_share(struct retire *retire, unsigned stripe)
+static bool lock_share(struct retire_share *share)
 {
 	/* [SHARE acquire] pairs with [SHARE release] in unlock_share(). */
-	return !atomic_exchange_explicit(&retire->share[stripe].busy, true, memory_order_acquire);
+	return !atomic_exchange_explicit(&share->busy, true, memory_order_acquire);
 }
 
-static void unlock_share(struct retire *retire, unsigned stripe)
+static void unlock_share(struct retire_share *share)
 {
 	/* [SHARE release] pairs with [SHARE acquire] in lock_share(). */
-	atomic_store_explicit(&retire->share[stripe].busy, false, memory_order_release);
+	atomic_store_explicit(&share->busy, false, memory_order_release);
+}
+
+/* The block first: a child of fork() in between finds none, not one that seems to be whole. */
+static struct log_block *end_share(struct retire_share *share, uint64_t *at)
+{
+	struct log_block *block = share->block;
+
+	*at = share->at;
+	share->block = NULL;
+	share->at = 0;
+	return block;
 }
 
 int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
 			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
 {
-	if (!lock_share(retire, stripe))
+	struct retire_share *share = &retire->share[stripe];
+	int result = 0;
+
+	if (!lock_share(share))
 		return 0;
+	if (!share->block)
+		share->block = pop_ready(retire);
+	if (share->block) {
+		uint64_t at;
 
-	struct log_block *block = retire->share[stripe].block;
-	int result = 1;
-
-	if (!block)
-		block = retire->share[stripe].block = pop_ready(retire);
-	if (!block)
-		result = 0;
-	for (; block && cells && retire->share[stripe].at < block->used; cells--)
-		reclaim_cell(block, retire->share[stripe].at++, reclaim, ctx);
-	if (block && retire->share[stripe].at >= block->used) {
-		retire->share[stripe].block = NULL;
-		retire->share[stripe].at = 0;
-		result = finish_block(retire, memory, freer, block);
+		for (; cells && share->at < share->block->used; cells--)
+			reclaim_cell(share->block, share->at++, reclaim, ctx);
+		result = share->at < share->block->used ? 1 : finish_block(retire, memory, freer, end_share(share, &at));
 	}
-	unlock_share(retire, stripe);
+	unlock_share(share);
 	return result;
 }
 
@@ -136,13 +144,10 @@ static struct log_block *take_share(struct retire *retire, uint64_t *at)
 	struct log_block *block = NULL;
 
 	for (unsigned s = 0; s < STRIPE_COUNT && !block; s++) {
-		if (!lock_share(retire, s))
+		if (!lock_share(&retire->share[s]))
 			continue;
-		block = retire->share[s].block;
-		*at = retire->share[s].at;
-		retire->share[s].block = NULL;
-		retire->share[s].at = 0;
-		unlock_share(retire, s);
+		block = end_share(&retire->share[s], at);
+		unlock_share(&retire->share[s]);
 	}
 	return block;
 }
@@ -184,15 +189,13 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 }
 
 /* It becomes a ready one, of which some cells are empty. */
-static void adopt_share(struct retire *retire, unsigned stripe)
+static void adopt_share(struct retire *retire, struct retire_share *share)
 {
-	struct log_block *block = retire->share[stripe].block;
-	const uint64_t at = retire->share[stripe].at;
+	uint64_t at;
+	struct log_block *block = end_share(share, &at);
 
 	/* relaxed: nobody else is there */
-	atomic_store_explicit(&retire->share[stripe].busy, false, memory_order_relaxed);
-	retire->share[stripe].block = NULL;
-	retire->share[stripe].at = 0;
+	atomic_store_explicit(&share->busy, false, memory_order_relaxed);
 	if (!block)
 		return;
 	for (uint64_t i = 0; i < at && i < block->used; i++)
@@ -206,7 +209,7 @@ void retire_adopt(struct retire *retire, const struct log_batch *batch)
 	uint64_t ready = 0;
 
 	for (unsigned s = 0; s < STRIPE_COUNT; s++)
-		adopt_share(retire, s);
+		adopt_share(retire, &retire->share[s]);
 	/* Of one popping, `ready` is as before or as after: it changes by one store. */
 	for (struct log_block *block = first_ready(retire); block; block = block->next)
 		ready++;

@@ -33,7 +33,7 @@ struct retire {
 	_Atomic bool popping; /* guards `ready`, */
 	_Atomic(struct log_block *) ready; /* which others look at before they try */
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
-	struct {
+	struct retire_share {
 		_Alignas(64) _Atomic bool busy; /* guards what follows; nobody waits for it either */
 		struct log_block *block; /* popped, and emptied up to this cell */
 		uint64_t at; /* 0 without a block */
@@ -92,8 +92,8 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
 			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 
-/* The same as retire_reclaim(), if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the block, and in it what
- * `reclaim` was not called for. */
+/* The same as retire_reclaim(), if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the
+ * block, and in it what `reclaim` was not called for. */
 int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
 

@@ -29,8 +29,6 @@ static void thread_unregister(void)
 	urcu_qsbr_unregister_thread();
 }
 
-/* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered,
- * stays so. */
 static void leave(void)
 {
 	section_unlock_qsbr();
@@ -41,6 +39,8 @@ static void enter(void)
 	section_lock_qsbr();
 }
 
+/* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered,
+ * stays so. */
 static bool pause_section(void)
 {
 	bool online = urcu_qsbr_read_ongoing();
