@@ -280,6 +280,24 @@ static void a_child_ends_what_stripes_had_begun(void)
 	ok(bin_delete(bin), "all blocks are freed");
 }
 
+/* The block and how far it is emptied are two stores: he who was ending it may have done either alone. */
+static void a_child_gives_nothing_back_twice(void)
+{
+	struct bin *bin = bin_new();
+	struct object *objects = objects_new(LOG_CELLS);
+	struct log_batch none = { 0 };
+	uint64_t given = 0;
+
+	make_ready(bin, objects, 1);
+	(void)share(bin, 0, 2, &given);
+	bin->retire.share[0].at = 0;
+	retire_adopt(&bin->retire, &none);
+	is_int(reclaim_all(bin), LOG_CELLS - 2, "a child sees what is left of a block, wherever it begins to look");
+	is_int(given_wrongly(objects, LOG_CELLS), 0, "each is given back once");
+	free(objects);
+	ok(bin_delete(bin), "all blocks are freed");
+}
+
 /* As a child of fork() finds it: two blocks are ready, a helper has popped a third and holds the list for a fourth; one
  * has been taken, and one has a cell that its writer did not come to fill. */
 static void what_waited_at_a_fork_is_given_back(void)
@@ -426,6 +444,7 @@ int main(void)
 	cell_by_cell();
 	the_reclaimer_ends_what_stripes_have_begun();
 	a_child_ends_what_stripes_had_begun();
+	a_child_gives_nothing_back_twice();
 	what_waited_at_a_fork_is_given_back();
 	threads_retire(HELP_NONE, "the reclaimer alone");
 	threads_retire(HELP_BLOCKS, "writers help");

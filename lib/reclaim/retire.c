@@ -79,7 +79,8 @@ static int finish_block(struct retire *retire, struct memory *memory, struct sla
 	return atomic_fetch_sub_explicit(&retire->unreclaimed, 1, memory_order_release) == 1 ? 2 : 1;
 }
 
-static void reclaim_cell(const struct log_block *block, uint64_t i,
+/* The cell is cancelled first: a child of fork(), and whoever takes the rest of the block, never sees its word again. */
+static void reclaim_cell(struct log_block *block, uint64_t i,
 			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
 {
 	/* Entries were last used by other cores: their lines are fetched this many ahead. */
@@ -88,8 +89,10 @@ static void reclaim_cell(const struct log_block *block, uint64_t i,
 	uint64_t word = log_word(block, i);
 
 	__builtin_prefetch(unlinked_of(log_word(block, i + AHEAD)));
-	if (word)
-		reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+	if (!word)
+		return;
+	log_cancel(&block->cell[i]);
+	reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
 }
 
 /* ------------------------------------------------------------------ cell by cell */
@@ -106,7 +109,6 @@ static void unlock_share(struct retire_share *share)
 	atomic_store_explicit(&share->busy, false, memory_order_release);
 }
 
-/* The block first: a child of fork() in between finds none, not one that seems to be whole. */
 static struct log_block *end_share(struct retire_share *share, uint64_t *at)
 {
 	struct log_block *block = share->block;
@@ -176,19 +178,13 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 
 	if (!block)
 		return 0;
-	for (uint64_t i = 0; i < block->used; i++) {
-		uint64_t word = log_word(block, i);
-
-		if (!word)
-			continue;
-		log_cancel(&block->cell[i]); /* first: it is never seen again */
-		reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
-	}
+	for (uint64_t i = 0; i < block->used; i++)
+		reclaim_cell(block, i, reclaim, ctx);
 	set_first_ready(retire, block->next);
 	return finish_block(retire, memory, freer, block);
 }
 
-/* It becomes a ready one, of which some cells are empty. */
+/* It becomes a ready one, of which the first cells are cancelled. */
 static void adopt_share(struct retire *retire, struct retire_share *share)
 {
 	uint64_t at;
@@ -198,8 +194,6 @@ static void adopt_share(struct retire *retire, struct retire_share *share)
 	atomic_store_explicit(&share->busy, false, memory_order_relaxed);
 	if (!block)
 		return;
-	for (uint64_t i = 0; i < at && i < block->used; i++)
-		log_cancel(&block->cell[i]);
 	block->next = first_ready(retire);
 	set_first_ready(retire, block);
 }
