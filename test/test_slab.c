@@ -6,6 +6,7 @@
 #include "fixture.h"
 #include "section/section.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 static struct slab *slab_new(void)
@@ -205,6 +206,37 @@ static void a_single_freed_block_is_not_kept(void)
 	slab_delete(slab);
 }
 
+/* malloc may pause for as long as it likes, which a store must not. */
+static void helpers_call_no_malloc(void)
+{
+	struct slab *slab = slab_new();
+	struct slab_freer freer = { 0 }, helper = { .helps = true };
+	const unsigned count = run_blocks(slab, 200) * 2;
+	void **blocks = take(slab, 200, count);
+	uint64_t bytes = atomic_load(&slab->bytes);
+
+	default_allocator_fail_from(0);
+	for (unsigned i = 0; i < count; i++)
+		slab_free(slab, &helper, blocks[i], 200);
+	slab_flush(slab, &helper);
+	default_allocator_fail_from(INT64_MAX);
+	is_int(atomic_load(&slab->bytes), bytes, "a helper takes no memory to give blocks back");
+	turn(slab, &freer);
+	slab_flush(slab, &freer);
+	ok(come_back(slab, 200, blocks, count), "what it could not put down comes back with the reclaimer's turn");
+	turn(slab, &freer);
+	ok(atomic_load(&slab->empties) > 0, "which leaves arrays to helpers");
+	bytes = atomic_load(&slab->bytes);
+	for (unsigned i = 0; i < count; i++)
+		slab_free(slab, &helper, blocks[i], 200);
+	slab_flush(slab, &helper);
+	is_int(atomic_load(&slab->bytes), bytes, "so that it puts all down, still without more memory");
+	ok(come_back(slab, 200, blocks, count), "and all comes back at once");
+	slab_flush(slab, &freer);
+	free(blocks);
+	slab_delete(slab);
+}
+
 static void magazines_rest(void)
 {
 	enum { BLOCKS = 100 };
@@ -337,7 +369,7 @@ struct context {
 	_Atomic uint64_t early; /* blocks changed while they were still held */
 	_Atomic unsigned writing;
 	pthread_mutex_t lock;
-	struct retired retired; /* under `lock` */
+	struct retired retired, ready; /* under `lock`; of `ready` helpers may give back, too */
 };
 
 static void give_back(struct context *c, struct slab_freer *freer, struct retired *batch)
@@ -350,10 +382,36 @@ static void give_back(struct context *c, struct slab_freer *freer, struct retire
 	batch->count = 0;
 }
 
+/* Up to so many that are ready. */
+static void give_ready(struct context *c, struct slab_freer *freer, unsigned count, struct retired *batch)
+{
+	batch->count = 0;
+	pthread_mutex_lock(&c->lock);
+	for (; count && c->ready.count; count--) {
+		batch->size[batch->count] = c->ready.size[--c->ready.count];
+		batch->block[batch->count++] = c->ready.block[c->ready.count];
+	}
+	pthread_mutex_unlock(&c->lock);
+	give_back(c, freer, batch);
+}
+
+static void help(struct context *c)
+{
+	struct slab_freer freer = { .helps = true };
+	struct retired batch;
+
+	section_bp.lock();
+	give_ready(c, &freer, 64, &batch);
+	slab_flush(c->slab, &freer);
+	section_bp.unlock();
+}
+
 /* What the reclaimer of a map does: rest, take, a grace period, revive, give back. */
 static void reclaim_turn(struct context *c, struct slab_freer *freer)
 {
 	static struct retired batch;
+
+	give_ready(c, freer, UINT_MAX, &batch);
 
 	slab_rest(c->slab);
 	pthread_mutex_lock(&c->lock);
@@ -362,7 +420,9 @@ static void reclaim_turn(struct context *c, struct slab_freer *freer)
 	pthread_mutex_unlock(&c->lock);
 	section_bp.synchronize();
 	slab_revive(c->slab, freer);
-	give_back(c, freer, &batch);
+	pthread_mutex_lock(&c->lock);
+	c->ready = batch;
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* False: the list is full, and nothing happened. */
@@ -432,6 +492,8 @@ static void churn(struct team_member *me)
 		unsigned h = (unsigned)rng_below(&rng, HELD);
 
 		write_one(c, &rng, stripe, me->index + 1, &held[h], &held_size[h]);
+		if (rng_below(&rng, 64) == 0)
+			help(c);
 	}
 	for (unsigned h = 0; h < HELD; h++)
 		while (held[h] && !retire(c, held[h], held_size[h]))
@@ -519,6 +581,7 @@ int main(int argc, char **argv)
 	blocks_come_back(false);
 	blocks_come_back(true);
 	a_single_freed_block_is_not_kept();
+	helpers_call_no_malloc();
 	magazines_rest();
 	bytes_are_accounted_for();
 	want_of_memory();

@@ -49,6 +49,7 @@ void expiry_init(struct rcumap *map)
 {
 	struct expiry *expiry = &map->expiry;
 
+	expiry->freer.helps = true;
 	wheel_init(&expiry->wheel, &map->memory, &expiry->freer, tick_at(clock_coarse_us(&map->clock)));
 }
 

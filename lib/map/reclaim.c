@@ -140,7 +140,7 @@ void reclaimer_share(struct rcumap *map, unsigned stripe)
 	if (!writers_share(map) || !retire_unreclaimed(&map->retire))
 		return;
 
-	struct slab_freer freer = { 0 };
+	struct slab_freer freer = { .helps = true };
 	struct giver giver = { .map = map, .freer = &freer };
 
 	(void)count_given(map, &giver,
@@ -173,7 +173,7 @@ bool reclaimer_help(struct rcumap *map)
 {
 	/* The callback is for the reclaimer's thread alone. */
 	if (!removed_is_told(map) && retire_unreclaimed(&map->retire) >= HELP_BLOCKS_MIN) {
-		struct slab_freer freer = { 0 };
+		struct slab_freer freer = { .helps = true };
 
 		for (unsigned i = 0; i < HELP_BLOCKS; i++)
 			if (!give_block(map, &freer))

@@ -23,7 +23,7 @@
 #define CHUNK_SHARE 8u
 /* Free blocks in a full magazine, at most. */
 #define MAGAZINE_CELLS 256u
-/* Empty magazines that a freer keeps for later. */
+/* Empty magazines that the reclaimer's freer keeps for later, and that it leaves to helpers. */
 #define EMPTIES_KEPT 64u
 
 struct magazine {
@@ -107,6 +107,7 @@ void slab_fini(struct slab *slab)
 		free_magazines(atomic_load_explicit(&class->depot, memory_order_relaxed));
 	}
 	free_magazines(atomic_load_explicit(&slab->spent, memory_order_relaxed));
+	free_magazines(atomic_load_explicit(&slab->empty, memory_order_relaxed));
 	free_magazines(slab->resting);
 
 	struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_relaxed);
@@ -277,27 +278,15 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 /* What an array of free blocks takes. */
 #define MAGAZINE_BYTES (sizeof(struct magazine) + MAGAZINE_CELLS * sizeof(void *))
 
-/* An array of free blocks for a class: an empty one, or a new one; NULL if there is no memory. */
-static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *freer, unsigned c)
+static struct magazine *new_magazine(struct slab *slab)
 {
-	struct magazine *m = freer->empty;
+	struct magazine *m = malloc(MAGAZINE_BYTES);
 
-	if (m) {
-		freer->empty = atomic_load_explicit(&m->next, memory_order_relaxed); /* the freer's own list */
-		freer->empties--;
-	} else {
-		m = malloc(MAGAZINE_BYTES);
-		if (!m)
-			return NULL;
-		atomic_fetch_add_explicit(&slab->bytes, MAGAZINE_BYTES, memory_order_relaxed); /* a statistic */
-	}
+	if (!m)
+		return NULL;
+	atomic_fetch_add_explicit(&slab->bytes, MAGAZINE_BYTES, memory_order_relaxed); /* a statistic */
 	atomic_init(&m->next, NULL);
-	atomic_init(&m->taken, 0);
-	m->count = 0;
-	m->class = c;
-	/* Not more than a run of the class: a freer holds back at most that many free blocks. */
-	m->capacity = slab->class[c].run_blocks < MAGAZINE_CELLS ? slab->class[c].run_blocks : MAGAZINE_CELLS;
-	m->run = NULL;
+	m->capacity = MAGAZINE_CELLS;
 	return m;
 }
 
@@ -307,16 +296,80 @@ static void free_magazine(struct slab *slab, struct magazine *m)
 	atomic_fetch_sub_explicit(&slab->bytes, MAGAZINE_BYTES, memory_order_relaxed); /* a statistic */
 }
 
-/* A magazine that nobody else holds and that is used up. */
+static struct magazine *pop_kept(struct slab_freer *freer)
+{
+	struct magazine *m = freer->empty;
+
+	freer->empty = atomic_load_explicit(&m->next, memory_order_relaxed); /* the freer's own list */
+	freer->empties--;
+	return m;
+}
+
+/* One of those that the reclaimer has left to helpers. */
+static struct magazine *pop_empty(struct slab *slab)
+{
+	struct magazine *m = pop(&slab->empty);
+
+	/* relaxed, both: hints of how many are wanted */
+	if (m)
+		atomic_fetch_sub_explicit(&slab->empties, 1, memory_order_relaxed);
+	else
+		atomic_fetch_add_explicit(&slab->missed, 1, memory_order_relaxed);
+	return m;
+}
+
+/* An array of free blocks for a class; NULL if there is none to be had. */
+static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *freer, unsigned c)
+{
+	struct magazine *m;
+
+	if (freer->helps)
+		m = pop_empty(slab);
+	else
+		m = freer->empty ? pop_kept(freer) : new_magazine(slab);
+	if (!m)
+		return NULL;
+	/* relaxed: nobody uses it, but he who is parked in pop_empty() may look at it still (L2) */
+	atomic_store_explicit(&m->next, NULL, memory_order_relaxed);
+	atomic_init(&m->taken, 0);
+	m->count = 0;
+	m->class = c;
+	/* Not more than a run of the class: a freer holds back at most that many free blocks. */
+	m->capacity = slab->class[c].run_blocks < MAGAZINE_CELLS ? slab->class[c].run_blocks : MAGAZINE_CELLS;
+	m->run = NULL;
+	return m;
+}
+
+/* A magazine that nobody else holds and that is used up. The reclaimer. */
 static void keep_empty(struct slab *slab, struct slab_freer *freer, struct magazine *m)
 {
-	if (freer->empties >= EMPTIES_KEPT) {
+	/* relaxed: only the reclaimer makes it more */
+	if (freer->empties < EMPTIES_KEPT) {
+		atomic_store_explicit(&m->next, freer->empty, memory_order_relaxed); /* the freer's own list */
+		freer->empty = m;
+		freer->empties++;
+	} else if (atomic_load_explicit(&slab->empties, memory_order_relaxed) < EMPTIES_KEPT) {
+		atomic_fetch_add_explicit(&slab->empties, 1, memory_order_relaxed);
+		push(&slab->empty, m);
+	} else {
 		free_magazine(slab, m);
-		return;
 	}
-	atomic_store_explicit(&m->next, freer->empty, memory_order_relaxed); /* the freer's own list */
-	freer->empty = m;
-	freer->empties++;
+}
+
+/* Helpers find as many as they have missed. The reclaimer. */
+static void leave_empties(struct slab *slab, struct slab_freer *freer)
+{
+	uint32_t missed = atomic_exchange_explicit(&slab->missed, 0, memory_order_relaxed); /* a hint */
+
+	/* relaxed: only the reclaimer makes it more */
+	for (; missed && atomic_load_explicit(&slab->empties, memory_order_relaxed) < EMPTIES_KEPT; missed--) {
+		struct magazine *m = freer->empty ? pop_kept(freer) : new_magazine(slab);
+
+		if (!m)
+			return;
+		atomic_fetch_add_explicit(&slab->empties, 1, memory_order_relaxed);
+		push(&slab->empty, m);
+	}
 }
 
 static void push_discarded(struct slab_class *class, void *p)
@@ -338,7 +391,7 @@ void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size
 	if (!*filling)
 		*filling = empty_magazine(slab, freer, c);
 	if (!*filling) {
-		push_discarded(&slab->class[c], p); /* no memory for an array: it waits until the reclaimer's next turn */
+		push_discarded(&slab->class[c], p); /* no array to be had: it waits until the reclaimer's next turn */
 		return;
 	}
 	(*filling)->cells[(*filling)->count++] = p;
@@ -355,13 +408,8 @@ void slab_flush(struct slab *slab, struct slab_freer *freer)
 			push(&slab->class[c].depot, freer->filling[c]);
 			freer->filling[c] = NULL;
 		}
-	while (freer->empty) {
-		struct magazine *m = freer->empty;
-
-		freer->empty = atomic_load_explicit(&m->next, memory_order_relaxed); /* the freer's own list */
-		free_magazine(slab, m);
-	}
-	freer->empties = 0;
+	while (freer->empty)
+		free_magazine(slab, pop_kept(freer));
 }
 
 void slab_discard(struct slab *slab, void *p, size_t size)
@@ -393,6 +441,7 @@ void slab_revive(struct slab *slab, struct slab_freer *freer)
 		else if (m->capacity)
 			keep_empty(slab, freer, m);
 	}
+	leave_empties(slab, freer);
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		struct slab_class *class = &slab->class[c];
 		/* [DISCARD acquire] pairs with push_discarded(). */

@@ -9,16 +9,19 @@
  *     freers   filling[class] --full--> depot[class]
  *
  * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An
- * exhausted magazine goes to `spent`, and after a grace period back to the reclaimer's freer.
+ * exhausted magazine goes to `spent`, and after a grace period back to the reclaimer's freer, who keeps it, or leaves it in `empty`
+ * to writers who help. These never call malloc, which may pause for as long as it likes: while they find none, what they
+ * free waits in `discarded` for the reclaimer's next turn, which brings more arrays.
  *
  * Memory once cut for a class stays with it until the map is destroyed.
  *
  * Invariants
  * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the reclaimer
  *    refills it.
- * L2 A magazine that was popped from the depot is not pushed there again before a grace period has passed. So the
- *    pop's compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that was parked
- *    with a pointer to an exhausted magazine finds it exhausted still.
+ * L2 A magazine that was popped from the depot, or from `empty`, is not pushed there again, nor freed, before a grace period has
+ *    passed. So the pop's compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that
+ *    was parked with a pointer to an exhausted magazine finds it exhausted still. Who pops is in a section, or is the reclaimer,
+ *    who alone pushes to `empty`.
  * L3 Chunks are unmapped with the slab alone, so a magazine that lives in its run can be read at any time.
  */
 #ifndef RCUMAP_SLAB_H
@@ -53,12 +56,16 @@ struct slab {
 	struct slab_class class[SLAB_CLASSES];
 	_Atomic(struct chunk *) chunk; /* the newest; older ones hang off it */
 	_Atomic(struct magazine *) spent;
+	_Atomic(struct magazine *) empty; /* for helpers */
+	_Atomic uint32_t empties; /* there, about: counted before the push and after the pop */
+	_Atomic uint32_t missed; /* how often helpers found none since the reclaimer's last turn */
 	_Atomic uint64_t bytes; /* mapped, and magazines */
 	struct magazine *resting; /* the reclaimer's: spent, awaiting a grace period */
 };
 
-/* What one thread is giving back; its own. Zero to begin with. */
+/* What one thread is giving back; its own. Zero to begin with, but for `helps`. */
 struct slab_freer {
+	bool helps; /* a writer's, or used by writers: inside their sections */
 	struct magazine *filling[SLAB_CLASSES];
 	struct magazine *empty; /* may be filled */
 	unsigned empties;
@@ -73,7 +80,7 @@ void slab_fini(struct slab *slab);
  * multiple of 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
 
-/* Give back a block that nobody can reach. Lock-free. */
+/* Give back a block that nobody can reach. Lock-free; calls malloc unless the freer helps. */
 void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size);
 
 /* Hand all that the freer holds to the writers, or to malloc. Lock-free. */
