@@ -10,10 +10,16 @@
 #include <rcumap.h>
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct counting {
 	_Atomic int64_t bytes; /* given out and not given back */
+	bool guarded; /* one thread at a time is in malloc, and none during fork() */
 };
+
+/** For pthread_atfork(), before any other handlers: keep all threads out of malloc that use a guarded one. */
+void counting_before_fork(void);
+void counting_after_fork(void);
 
 /** Allocates from `counting`, which must outlive the map. */
 struct rcumap_allocator counting_allocator(struct counting *counting);

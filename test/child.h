@@ -14,22 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/*
- * What the sanitizers' runtimes allow. ThreadSanitizer's ends a child of several threads that starts one;
- * AddressSanitizer's allocator may be locked in a child for good by a thread that is not there: one that a map has just
- * started is enough. What they leave out is tested for the parent alone.
- */
-#if defined(TEST_TSAN)
-#define CHILD_STARTS_THREADS 0
-#define CHILD_OF_BUSY_THREADS 0
-#elif defined(TEST_ASAN)
-#define CHILD_STARTS_THREADS 1
-#define CHILD_OF_BUSY_THREADS 0
-#else
-#define CHILD_STARTS_THREADS 1
-#define CHILD_OF_BUSY_THREADS 1
-#endif
-
 /* fork(), with an alarm for the child. */
 static inline pid_t child_fork(void)
 {

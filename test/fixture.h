@@ -17,6 +17,7 @@
 #include "harness/flavor.h"
 #include "harness/payload.h"
 #include "harness/random.h"
+#include "harness/sanitizer.h"
 #include "harness/team.h"
 
 #include <rcumap.h>
@@ -24,19 +25,6 @@
 #include <dirent.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TEST_TSAN 1
-#elif __has_feature(address_sanitizer)
-#define TEST_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define TEST_TSAN 1
-#elif defined(__SANITIZE_ADDRESS__)
-#define TEST_ASAN 1
-#endif
 
 #if defined(TEST_TSAN)
 #define TEST_SLOWNESS 10u
