@@ -85,7 +85,7 @@ static void replay_passes(struct results *r, const struct trace *trace, const st
 	for (unsigned pass = 0; pass < RESULTS_PASSES; pass++) {
 		for (unsigned side = 0; side < SIDES; side++) {
 			struct replay_result *result = &r->trace.side[side].replay;
-			struct run run = run_create(r->subject[side]);
+			struct run run = run_create(r->subject[side], trace->keys);
 
 			replay_run(&run, trace, (unsigned)o->readers, &progress, base, result);
 			run_destroy(&run);
@@ -210,7 +210,7 @@ static void run_pairs(struct results *r, const struct options *o)
 	r->pairs.seed = o->seed;
 	for (unsigned i = 0; i < SIDES; i++)
 		side[i] = (struct pairs){
-			.run = run_create(r->subject[i]),
+			.run = run_create(r->subject[i], o->pairs),
 			.pairs = o->pairs,
 			.threads = (unsigned)o->threads,
 			.seed = o->seed,

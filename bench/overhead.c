@@ -58,7 +58,7 @@ static void measure(const struct subject *subject, uint64_t max, struct progress
 {
 	uint64_t before = resident_bytes_trimmed(), pairs = 0;
 	struct worker *w = workers_create(1, 0);
-	struct run run = run_create(subject);
+	struct run run = run_create(subject, max);
 
 	for (unsigned i = 0; i < SIZES; i++) {
 		uint64_t size = size_of_step(i, max);

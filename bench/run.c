@@ -28,9 +28,9 @@ void run_lost(const struct run *run, uint64_t id)
 	fail(run, "get", id, "lost: it was stored and never deleted");
 }
 
-struct run run_create(const struct subject *subject)
+struct run run_create(const struct subject *subject, uint64_t pairs)
 {
-	struct run run = { subject, subject->create() };
+	struct run run = { subject, subject->create(pairs) };
 
 	if (!run.map) {
 		fprintf(stderr, "%s: cannot create a map\n", subject->name);

@@ -41,8 +41,8 @@ struct worker {
 	struct histogram get, put, delete;
 };
 
-/** A fresh map, or the end of the program. */
-struct run run_create(const struct subject *subject);
+/** A fresh map for so many pairs, or the end of the program. */
+struct run run_create(const struct subject *subject, uint64_t pairs);
 void run_destroy(struct run *run);
 
 /** `threads` workers, all zero, generators started from the seed. */

@@ -3,14 +3,19 @@
  * @file subject.h
  * What is measured: every map behind one table of functions, so that all get the same work.
  *
- * One file per subject, `subject_NAME.c`; a subject joins by its line in `subjects`. Every call goes through the
- * table, so each subject pays the same indirect call. Keys and values are byte strings, copied in and out.
+ * One file per subject: ours and the mutex baseline here, `subject_NAME.c`, the others in `rivals/NAME.c` (or .cc), built where
+ * their libraries are; a subject joins by its line in `rivals/rivals.c`. Every call goes through the table, so each
+ * subject pays the same indirect call. Keys and values are byte strings, copied in and out. Whatever may be chosen is chosen as
+ * the subject's own documentation recommends; the hash, where it may be, is XXH3 with a seed.
  */
 #ifndef BENCH_SUBJECT_H
 #define BENCH_SUBJECT_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/** Keys in one get_batch() at most. */
+#define SUBJECT_BATCH 32u
 
 /** What a map has done with its entries. */
 struct subject_books {
@@ -23,8 +28,9 @@ struct subject {
 	const char *name; /* as an option takes it, and for a column's head: at most 12 characters */
 	const char *what; /* one line for --help and the report */
 
-	/** A new, empty map with a seed of its own, or NULL for want of memory. */
-	void *(*create)(void);
+	/** A new, empty map with a seed of its own, or NULL for want of memory. `pairs`: how many will be in it, for tables that
+	 * cannot grow; the others begin small. */
+	void *(*create)(uint64_t pairs);
 	/** Give all of it back. Called by a thread that has not entered, when no other uses the map. */
 	void (*destroy)(void *map);
 
@@ -34,11 +40,18 @@ struct subject {
 	/** Called every few dozen operations, outside all of them. */
 	void (*thread_pause)(void);
 
+	/** May be NULL: make room for so many pairs in an empty map. 0 or -errno. */
+	int (*reserve)(void *map, uint64_t pairs);
+
 	/** Copy the value out: 0, -ENOENT, or another -errno. */
 	int (*get)(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size);
-	/** Insert or replace: 0 or -errno. */
+	/** May be NULL: the same of up to SUBJECT_BATCH keys at once, as the subject recommends for that. value_size[i] is SIZE_MAX
+	 * where key i is absent. How many were there. */
+	size_t (*get_batch)(void *map, size_t n, const void *const key[], size_t key_size, void *const buffer[], size_t buffer_size,
+			    size_t value_size[]);
+	/** Insert or replace: 0 or -errno. Any thread at any time: where a subject allows one writer, it has a mutex for that. */
 	int (*put)(void *map, const void *key, size_t key_size, const void *value, size_t value_size);
-	/** The same, for a life of so many milliseconds. */
+	/** May be NULL: the same, for a life of so many milliseconds. */
 	int (*put_for)(void *map, const void *key, size_t key_size, const void *value, size_t value_size,
 		       uint64_t ttl_ms);
 	/** Remove: 0, -ENOENT, or another -errno. */
@@ -48,7 +61,7 @@ struct subject {
 	uint64_t (*count)(void *map);
 	/** Bytes that the map holds by its own account, what the allocator rounds up included. */
 	uint64_t (*memory)(void *map);
-	/** Exact after settle(), while nobody writes and nothing expires. */
+	/** May be NULL. Exact after settle(), while nobody writes and nothing expires. */
 	struct subject_books (*books)(void *map);
 	/** Wait until work that was put off (reclaiming, moving to a larger table) is done. Called by a thread that has not
 	 * entered, while nobody writes. */
@@ -56,11 +69,5 @@ struct subject {
 };
 
 extern const struct subject subject_rcumap_bp, subject_rcumap_memb, subject_rcumap_qsbr, subject_mutex;
-
-/** All of them; ends with NULL. */
-extern const struct subject *const subjects[];
-
-/** The subject of that name, or NULL. */
-const struct subject *subject_by_name(const char *name);
 
 #endif

@@ -217,10 +217,11 @@ static void *reap(void *opaque)
 
 /* ------------------------------------------------------------------ the subject */
 
-static void *mutex_create(void)
+static void *mutex_create(uint64_t pairs)
 {
 	struct mutex_map *map = calloc(1, sizeof *map);
 
+	(void)pairs;
 	if (!map)
 		return NULL;
 	map->buckets = calloc(BUCKETS_MIN, sizeof *map->buckets);

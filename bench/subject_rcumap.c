@@ -60,6 +60,30 @@ static int get(void *map, const void *key, size_t key_size, void *buffer, size_t
 	return rcumap_get(map, key, key_size, buffer, buffer_size, value_size, NULL);
 }
 
+static int reserve(void *map, uint64_t pairs)
+{
+	return rcumap_reserve(map, pairs);
+}
+
+static size_t get_batch(void *map, size_t n, const void *const key[], size_t key_size, void *const buffer[], size_t buffer_size,
+			size_t value_size[])
+{
+	struct rcumap_key keys[SUBJECT_BATCH];
+	struct rcumap_copy copies[SUBJECT_BATCH];
+	size_t there, i = 0;
+
+	if (n == 0 || n > SUBJECT_BATCH)
+		return 0;
+	do {
+		keys[i] = (struct rcumap_key){ key[i], key_size };
+		copies[i] = (struct rcumap_copy){ .buffer = buffer[i], .buffer_size = buffer_size };
+	} while (++i < n);
+	there = rcumap_get_batch(map, keys, n, copies);
+	for (i = 0; i < n; i++)
+		value_size[i] = copies[i].result == 0 ? copies[i].value_size : SIZE_MAX;
+	return there;
+}
+
 static int put(void *map, const void *key, size_t key_size, const void *value, size_t value_size)
 {
 	return rcumap_put(map, key, key_size, value, value_size, RCUMAP_TTL_DEFAULT, NULL);
@@ -102,7 +126,7 @@ static struct subject_books books(void *map)
 
 /* clang-format off */
 #define RCUMAP_SUBJECT(name_, flavor_)                                                                   \
-	static void *create_##name_(void) { return create(flavor_); }                                    \
+	static void *create_##name_(uint64_t pairs) { (void)pairs; return create(flavor_); }             \
 	static void destroy_##name_(void *map) { destroy(map, flavor_); }                                \
 	static void settle_##name_(void *map) { settle(map, flavor_); }                                  \
 	static void enter_##name_(void) { flavor_register(flavor_); }                                    \
@@ -112,8 +136,8 @@ static struct subject_books books(void *map)
 		.name = "rcumap-" #name_, .what = "librcumap, flavor " #name_ ", defaults otherwise",     \
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
-		.get = get, .put = put, .put_for = put_for, .remove = remove_key, .count = count,            \
-		.memory = memory, .books = books,                                                        \
+		.reserve = reserve, .get = get, .get_batch = get_batch, .put = put, .put_for = put_for,              \
+		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
 	}
 /* clang-format on */
 

@@ -133,7 +133,7 @@ static void load(const struct run *run, uint64_t pairs, struct progress *progres
 static void compare_batches(uint64_t pairs, uint64_t seed, double result[VERBS])
 {
 	double ns[VERBS][ROUNDS];
-	struct run run = run_create(&subject_rcumap_bp);
+	struct run run = run_create(&subject_rcumap_bp, pairs);
 	struct progress progress;
 	struct rng rng;
 
@@ -163,7 +163,7 @@ static void compare_batches(uint64_t pairs, uint64_t seed, double result[VERBS])
 /* A map of few pairs that live for `ttl_ms`. */
 static struct run few_create(uint64_t ttl_ms)
 {
-	struct run run = run_create(&subject_rcumap_bp);
+	struct run run = run_create(&subject_rcumap_bp, FEW);
 	struct worker *w = workers_create(1, 0);
 	unsigned char value[PAIR_VALUE_SIZE];
 
