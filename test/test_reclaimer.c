@@ -339,6 +339,7 @@ static void writers_help_when_it_is_late(void)
 		retire_twenty_blocks(map);
 		(void)reclaimer_take(map);
 		slab_revive(&map->memory.slab, &map->reclaimer.freer);
+		(void)slab_recover(&map->memory.slab, &map->reclaimer.freer, UINT_MAX);
 		if (!retire_ready(&map->retire, &map->reclaimer.batch))
 			bail("somebody holds the list");
 		if (retire_unreclaimed(&map->retire) > most)

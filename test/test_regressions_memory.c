@@ -116,8 +116,7 @@ static void what_a_lost_race_leaves_is_taken_back(void)
 	is_int(error, -EEXIST, "the other does not");
 	ok(something_is_discarded(&race_map->memory.slab), "what it had built is left");
 	ok(wake_value(&race_map->reclaimer.wake) != wake, "the reclaimer is woken");
-	(void)reclaimer_take(race_map);
-	(void)reclaimer_give_back(race_map);
+	(void)reclaimer_reclaim(race_map);
 	ok(!something_is_discarded(&race_map->memory.slab), "to take it back in its next turn");
 	map_free(race_map);
 }

@@ -39,6 +39,8 @@ static void turn(struct slab *slab, struct slab_freer *freer)
 {
 	slab_rest(slab);
 	slab_revive(slab, freer);
+	while (slab_recover(slab, freer, 2))
+		;
 }
 
 /* ------------------------------------------------------------------ classes */
@@ -193,12 +195,14 @@ static void blocks_come_back(bool discarded)
 static void a_single_freed_block_is_not_kept(void)
 {
 	struct slab *slab = slab_new();
-	struct slab_freer freer = { 0 }, helper = { 0 };
+	struct slab_freer freer = { 0 }, helper = { .helps = true };
 	void *block = slab_alloc(slab, 0, 4096);
 
 	slab_free(slab, &freer, block, 4096);
 	turn(slab, &freer);
 	ok(come_back(slab, 4096, &block, 1), "after the reclaimer's turn writers get what it holds");
+	slab->stock = 1;
+	(void)slab_recover(slab, &freer, 0);
 	slab_free(slab, &helper, block, 4096);
 	slab_flush(slab, &helper);
 	ok(come_back(slab, 4096, &block, 1), "and at once what a helper gives back");
@@ -420,6 +424,7 @@ static void reclaim_turn(struct context *c, struct slab_freer *freer)
 	pthread_mutex_unlock(&c->lock);
 	section_bp.synchronize();
 	slab_revive(c->slab, freer);
+	(void)slab_recover(c->slab, freer, 100);
 	pthread_mutex_lock(&c->lock);
 	c->ready = batch;
 	pthread_mutex_unlock(&c->lock);

@@ -2,6 +2,8 @@
 /* expiry/wheel: what it holds, and what happens when there is no more memory. */
 #include "wheel_fixture.h"
 
+#include <limits.h>
+
 /* Due hints that nobody pops for long: their blocks are filled up, not strung together half empty. */
 static void a_lazy_owner(struct rng *rng)
 {
@@ -154,6 +156,7 @@ static void memory_stays(struct rng *rng)
 		popped += drain(m);
 		slab_rest(&m->memory.slab);
 		slab_revive(&m->memory.slab, &m->freer);
+		(void)slab_recover(&m->memory.slab, &m->freer, UINT_MAX);
 		if (turn == turns / 2)
 			half = memory_bytes(&m->memory);
 	}

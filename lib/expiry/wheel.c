@@ -80,7 +80,7 @@ static int get_block(struct wheel *wheel, struct wheel_block **block)
 }
 
 /* Nobody but the owner ever saw it, so it needs no grace period; and by the freer, not as discarded, it is with those
- * who allocate without waiting for the reclaimer's turn. */
+ * who allocate without waiting for the reclaimer's turn, as long as there are arrays. */
 static void put_block(struct wheel *wheel, struct wheel_block *block)
 {
 	if (wheel->spare_count < WHEEL_SPARES) {

@@ -28,6 +28,8 @@
 #define SHARE_CELLS 2u
 #define SHARE_BLOCKS_MAX 16u /* before writers begin to help */
 #define SHARE_NS UINT64_C(1000000)
+/* Blocks of the slab per turn that were given back while there was no array for them. */
+#define RECOVERED_PER_TURN 4096u
 /* Released orphans per turn. */
 #ifdef RCUMAP_DEBUG
 #define RELEASED_PER_TURN 2u
@@ -306,6 +308,9 @@ static uint64_t reclaim_batch(struct rcumap *map)
 uint64_t reclaimer_reclaim(struct rcumap *map)
 {
 	bool more = give_released(map);
+
+	more |= slab_recover(&map->memory.slab, &map->reclaimer.freer, RECOVERED_PER_TURN);
+
 	uint64_t sleep_ns = reclaim_batch(map);
 
 	return more ? 0 : sleep_ns;

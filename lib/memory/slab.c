@@ -23,8 +23,13 @@
 #define CHUNK_SHARE 8u
 /* Free blocks in a full magazine, at most. */
 #define MAGAZINE_CELLS 256u
-/* Empty magazines that the reclaimer's freer keeps for later, and that it leaves to helpers. */
+/* Empty magazines that the reclaimer's freer keeps for later. */
 #define EMPTIES_KEPT 64u
+/* What it leaves to helpers: first so many, twice as many whenever they did not suffice, up to this part of the slab. */
+#define STOCK_MIN 16u
+#define STOCK_SHARE 64u
+/* A helper's array holds so many bytes at most: he hands over what he has soon, and needs few of them. */
+#define HELPED_BYTES 65536u
 
 struct magazine {
 	struct magazine *_Atomic next; /* in the depot or the spent stack */
@@ -310,12 +315,20 @@ static struct magazine *pop_empty(struct slab *slab)
 {
 	struct magazine *m = pop(&slab->empty);
 
-	/* relaxed, both: hints of how many are wanted */
+	/* relaxed, all: hints of how many are wanted */
 	if (m)
 		atomic_fetch_sub_explicit(&slab->empties, 1, memory_order_relaxed);
-	else
-		atomic_fetch_add_explicit(&slab->missed, 1, memory_order_relaxed);
+	else if (!atomic_load_explicit(&slab->missed, memory_order_relaxed))
+		atomic_store_explicit(&slab->missed, true, memory_order_relaxed);
 	return m;
+}
+
+/* Else not more than a run of the class: a freer holds back at most that many free blocks. */
+static uint32_t array_capacity(const struct slab_class *class, bool helps)
+{
+	uint32_t blocks = helps ? HELPED_BYTES / class->block_size : class->run_blocks;
+
+	return blocks < MAGAZINE_CELLS ? blocks : MAGAZINE_CELLS;
 }
 
 /* An array of free blocks for a class; NULL if there is none to be had. */
@@ -334,8 +347,7 @@ static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *fre
 	atomic_init(&m->taken, 0);
 	m->count = 0;
 	m->class = c;
-	/* Not more than a run of the class: a freer holds back at most that many free blocks. */
-	m->capacity = slab->class[c].run_blocks < MAGAZINE_CELLS ? slab->class[c].run_blocks : MAGAZINE_CELLS;
+	m->capacity = array_capacity(&slab->class[c], freer->helps);
 	m->run = NULL;
 	return m;
 }
@@ -348,7 +360,7 @@ static void keep_empty(struct slab *slab, struct slab_freer *freer, struct magaz
 		atomic_store_explicit(&m->next, freer->empty, memory_order_relaxed); /* the freer's own list */
 		freer->empty = m;
 		freer->empties++;
-	} else if (atomic_load_explicit(&slab->empties, memory_order_relaxed) < EMPTIES_KEPT) {
+	} else if (atomic_load_explicit(&slab->empties, memory_order_relaxed) < slab->stock) {
 		atomic_fetch_add_explicit(&slab->empties, 1, memory_order_relaxed);
 		push(&slab->empty, m);
 	} else {
@@ -356,13 +368,24 @@ static void keep_empty(struct slab *slab, struct slab_freer *freer, struct magaz
 	}
 }
 
-/* Helpers find as many as they have missed. The reclaimer. */
+static void raise_stock(struct slab *slab)
+{
+	/* relaxed: a hint of how large the slab is */
+	uint64_t most = atomic_load_explicit(&slab->bytes, memory_order_relaxed) / STOCK_SHARE / MAGAZINE_BYTES;
+
+	slab->stock = slab->stock ? slab->stock * 2 : STOCK_MIN;
+	if (slab->stock > most)
+		slab->stock = most > STOCK_MIN ? (uint32_t)most : STOCK_MIN;
+}
+
 static void leave_empties(struct slab *slab, struct slab_freer *freer)
 {
-	uint32_t missed = atomic_exchange_explicit(&slab->missed, 0, memory_order_relaxed); /* a hint */
-
-	/* relaxed: only the reclaimer makes it more */
-	for (; missed && atomic_load_explicit(&slab->empties, memory_order_relaxed) < EMPTIES_KEPT; missed--) {
+	/* relaxed, all: hints; only the reclaimer makes `empties` more */
+	if (atomic_load_explicit(&slab->missed, memory_order_relaxed)) {
+		atomic_store_explicit(&slab->missed, false, memory_order_relaxed);
+		raise_stock(slab);
+	}
+	while (atomic_load_explicit(&slab->empties, memory_order_relaxed) < slab->stock) {
 		struct magazine *m = freer->empty ? pop_kept(freer) : new_magazine(slab);
 
 		if (!m)
@@ -441,17 +464,31 @@ void slab_revive(struct slab *slab, struct slab_freer *freer)
 		else if (m->capacity)
 			keep_empty(slab, freer, m);
 	}
+}
+
+/* One that was discarded, or NULL. */
+static struct discarded *recover(struct slab_class *class)
+{
+	struct discarded *block = class->recovered;
+
+	/* relaxed: looked at again at the next turn */
+	if (!block && atomic_load_explicit(&class->discarded, memory_order_relaxed))
+		/* [DISCARD acquire] pairs with push_discarded(). */
+		block = atomic_exchange_explicit(&class->discarded, NULL, memory_order_acquire);
+	class->recovered = block ? block->next : NULL;
+	return block;
+}
+
+bool slab_recover(struct slab *slab, struct slab_freer *freer, unsigned blocks)
+{
 	leave_empties(slab, freer);
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		struct slab_class *class = &slab->class[c];
-		/* [DISCARD acquire] pairs with push_discarded(). */
-		struct discarded *block = atomic_exchange_explicit(&class->discarded, NULL, memory_order_acquire);
+		struct discarded *block = NULL;
 
-		while (block) {
-			struct discarded *next = block->next;
-
+		while (blocks && (block = recover(class))) {
 			slab_free(slab, freer, block, class->block_size);
-			block = next;
+			blocks--;
 		}
 		/* Writers have nothing left but fresh memory: they get what there is. relaxed: a hint. */
 		if (freer->filling[c] && !atomic_load_explicit(&class->depot, memory_order_relaxed)) {
@@ -459,4 +496,5 @@ void slab_revive(struct slab *slab, struct slab_freer *freer)
 			freer->filling[c] = NULL;
 		}
 	}
+	return blocks == 0;
 }

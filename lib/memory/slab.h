@@ -11,7 +11,7 @@
  * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An
  * exhausted magazine goes to `spent`, and after a grace period back to the reclaimer's freer, who keeps it, or leaves it in `empty`
  * to writers who help. These never call malloc, which may pause for as long as it likes: while they find none, what they
- * free waits in `discarded` for the reclaimer's next turn, which brings more arrays.
+ * free waits in `discarded` for the reclaimer's next turn, who also leaves them more from then on.
  *
  * Memory once cut for a class stays with it until the map is destroyed.
  *
@@ -46,6 +46,7 @@ struct slab_class {
 	_Atomic(struct magazine *) current[STRIPE_COUNT];
 	_Atomic(struct magazine *) depot;
 	_Atomic(struct discarded *) discarded;
+	struct discarded *recovered; /* the reclaimer's: taken from there, and not yet put into an array */
 	uint32_t block_size;
 	uint32_t run_bytes; /* of the largest run */
 	uint32_t run_blocks; /* blocks in it */
@@ -58,7 +59,8 @@ struct slab {
 	_Atomic(struct magazine *) spent;
 	_Atomic(struct magazine *) empty; /* for helpers */
 	_Atomic uint32_t empties; /* there, about: counted before the push and after the pop */
-	_Atomic uint32_t missed; /* how often helpers found none since the reclaimer's last turn */
+	_Atomic bool missed; /* a helper has found none */
+	uint32_t stock; /* the reclaimer's: so many shall be there */
 	_Atomic uint64_t bytes; /* mapped, and magazines */
 	struct magazine *resting; /* the reclaimer's: spent, awaiting a grace period */
 };
@@ -86,12 +88,16 @@ void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size
 /* Hand all that the freer holds to the writers, or to malloc. Lock-free. */
 void slab_flush(struct slab *slab, struct slab_freer *freer);
 
-/* Give back a block that was never published. Any thread. Lock-free. */
+/* Give back a block that was never published; usable after slab_recover(). Any thread. Lock-free. */
 void slab_discard(struct slab *slab, void *p, size_t size);
 
 /* The reclaimer's turn, around a grace period: rest before one begins, revive after it has ended. */
 void slab_rest(struct slab *slab);
 void slab_revive(struct slab *slab, struct slab_freer *freer);
+
+/* The reclaimer, each turn: make what was discarded usable, up to so many blocks, and leave arrays to helpers. True: there is
+ * more to do. */
+bool slab_recover(struct slab *slab, struct slab_freer *freer, unsigned blocks);
 
 /* Does anything wait for slab_rest()? */
 bool slab_has_spent(const struct slab *slab);

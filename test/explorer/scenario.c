@@ -306,6 +306,7 @@ const struct scenario scenarios[] = {
 	{ "slab-pop", PLAIN, &subject_slab, 0, "", { "put a", "put b", "put c" } },
 	{ "slab-three", PLAIN, &subject_slab, 14, "", { "put a; find a; put a", "put b; find b; put b", "put c; delete c; put c" } },
 	{ "slab-discard", PLAIN, &subject_slab, 28, "put a; put b", { "add a; put c; find a", "add b; put d; find b", "add a; put a; find a" } },
+	{ "slab-help", RECLAIMS, &subject_slab, 27, "put a; put b; put c; put d", { "delete a; put a; delete a; put a; delete a", "delete b; put b; delete b; put b; delete b", "reclaim; delete c; reclaim; delete d; reclaim" } },
 	{ "slab-reclaimer", RECLAIMS, &subject_slab, 27, "put a; put b", { "put a; put a; put c; find a", "put b; add b; put d; find b", "reclaim; reclaim" } },
 
 	/* ---- the quota: the second number says how many units there are. From 32 on stripes get ahead */

@@ -6,7 +6,7 @@
  *
  *     put      takes a block, and retires the one that was there
  *     add      takes a block, and discards it if there was one
- *     delete   retires
+ *     delete   retires, and helps to give back what is ready
  */
 #include "memory/slab.h"
 
@@ -15,6 +15,7 @@
 #include "subject.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #define BLOCK_SIZE 1024u
@@ -32,6 +33,7 @@ struct list {
 };
 static struct list out; /* of the slab */
 static struct list retired, batch;
+static struct list ready; /* of a batch that is over: left to helpers */
 static struct schedule_grace batch_grace;
 static bool batch_taken;
 
@@ -64,10 +66,20 @@ static unsigned *take(void)
 	return block;
 }
 
-static void give_back(void *block)
+static void give_back(struct slab_freer *by, void *block)
 {
 	remove_from(&out, block);
-	slab_free(&slab, &freer, block, BLOCK_SIZE);
+	slab_free(&slab, by, block, BLOCK_SIZE);
+}
+
+/* Inside a section. */
+static void help(void)
+{
+	struct slab_freer helper = { .helps = true };
+
+	while (ready.count > 0)
+		give_back(&helper, ready.p[--ready.count]);
+	slab_flush(&slab, &helper);
 }
 
 /* A magazine or two of freed blocks in the depot, and `taken` blocks of another already gone. */
@@ -82,16 +94,18 @@ static void create(unsigned taken, uint64_t seed)
 	memset(held, 0, sizeof held);
 	memset(held_version, 0, sizeof held_version);
 	versions = 0;
-	out.count = retired.count = batch.count = 0;
+	out.count = retired.count = batch.count = ready.count = 0;
 	batch_taken = false;
 	schedule_no_quiet();
 	slab_init(&slab);
 	for (unsigned i = 0; i < count; i++)
 		blocks[i] = take();
 	for (unsigned i = 0; i < count; i++)
-		give_back(blocks[i]);
+		give_back(&freer, blocks[i]);
+	slab.stock = 2;
 	slab_rest(&slab);
 	slab_revive(&slab, &freer);
+	(void)slab_recover(&slab, &freer, UINT_MAX);
 	for (unsigned i = 0; i < taken; i++)
 		(void)take();
 }
@@ -105,9 +119,14 @@ static void begin_batch(void)
 
 static void end_batch(void)
 {
-	while (batch.count > 0)
-		give_back(batch.p[--batch.count]);
+	while (ready.count > 0)
+		give_back(&freer, ready.p[--ready.count]);
+	while (batch.count > 2)
+		give_back(&freer, batch.p[--batch.count]);
+	ready = batch;
+	batch.count = 0;
 	slab_revive(&slab, &freer);
+	(void)slab_recover(&slab, &freer, UINT_MAX);
 }
 
 static void collect(void)
@@ -175,6 +194,7 @@ static void apply(struct event *event, uint64_t expected)
 		break;
 	case VERB_DELETE:
 		event->rc = remove_held(event);
+		help();
 		break;
 	default:
 		event->rc = store(event);
