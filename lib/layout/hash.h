@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,12 @@ static inline uint64_t hash_mix(uint64_t h)
 	h ^= h >> 33;
 	h *= UINT64_C(0xc4ceb9fe1a85ec53);
 	return h ^ h >> 33;
+}
+
+/* Of 8 to 16 bytes, as most keys are, and the map's own hash: what is made as short as it can be for these. */
+static inline bool hash_is_short(const struct hash *hash, size_t key_size)
+{
+	return key_size - 8 <= 8 && !hash->fn;
 }
 
 static inline uint64_t hash_key(const struct hash *hash, const void *key, size_t key_size)

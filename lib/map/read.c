@@ -5,7 +5,10 @@
 
 #include "map/verbs.h"
 
-const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us)
+#define READ_OUT_OF_LINE __attribute__((noinline))
+
+READ_OUT_OF_LINE const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size,
+						       uint64_t now_us)
 {
 	const struct rcumap_entry *entry =
 		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
@@ -14,7 +17,27 @@ const struct rcumap_entry *read_again(const struct rcumap *map, const void *key,
 	return entry && read_is_alive_at(map, entry, &moment) ? entry : NULL;
 }
 
-const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)
+READ_OUT_OF_LINE const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry,
+						       const void *key, size_t key_size)
+{
+	struct read_moment moment = { 0 };
+
+	if (!read_is_alive_at(map, entry, &moment))
+		entry = read_again(map, key, key_size, moment.now_us);
+	if (entry)
+		entry_warm(entry);
+	return entry;
+}
+
+READ_OUT_OF_LINE const struct rcumap_entry *read_find_any(const struct rcumap *map, const void *key, size_t key_size)
+{
+	const struct rcumap_entry *entry =
+		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+
+	return entry ? read_judge(map, entry, key, key_size) : NULL;
+}
+
+READ_QUICK const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)
 {
 	if (!map || !read_key_valid(key, key_size))
 		return NULL;

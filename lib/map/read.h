@@ -32,19 +32,35 @@ static inline bool read_is_alive_at(const struct rcumap *map, const struct rcuma
  * its place while it lived: look once more, and judge what is found by the same time. Wait-free. */
 const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us);
 
-/* The key is valid. Inside a read section. Wait-free. */
+/* An entry was found that has a deadline: it, another that has come into its place, or NULL. Wait-free. */
+const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry, const void *key,
+				      size_t key_size);
+
+/* read_find() of a key that is not short. Out of line, so that finding those that are needs no register saved. */
+const struct rcumap_entry *read_find_any(const struct rcumap *map, const void *key, size_t key_size);
+
+/* The key is valid. Inside a read section. Wait-free. All of it is for callers that are declared READ_QUICK. */
 static inline const struct rcumap_entry *read_find(const struct rcumap *map, const void *key, size_t key_size)
 {
-	const struct rcumap_entry *entry =
-		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
-	struct read_moment moment = { 0 };
+	const struct hash *hash = &map->tables.hash;
 
-	if (entry && __builtin_expect(!read_is_alive_at(map, entry, &moment), 0))
-		entry = read_again(map, key, key_size, moment.now_us);
-	if (entry)
-		entry_warm(entry);
+	if (__builtin_expect(!hash_is_short(hash, key_size), 0))
+		return read_find_any(map, key, key_size);
+
+	const struct rcumap_entry *entry =
+		bucket_find(&map->tables, XXH3_64bits_withSeed(key, key_size, hash->seed), key, key_size);
+
+	if (!entry)
+		return NULL;
+	if (__builtin_expect(entry_has_deadline(entry), 0))
+		return read_judge(map, entry, key, key_size);
+	entry_warm(entry);
 	return entry;
 }
+
+/* All calls in such a function are inlined, and the compiler sees which parts of the hash and the comparison are for keys that are
+ * not short. */
+#define READ_QUICK __attribute__((flatten))
 
 /*
  * Find up to READ_BATCH keys; entries[i] is of keys[i], NULL if that is absent or no key. Their misses overlap, up to

@@ -9,6 +9,28 @@
 #include "map/spare.h"
 #include "map/verbs.h"
 
+/* Of 16 to 32 bytes: the first and the last sixteen, which may overlap. As most small values are: a call costs a get a tenth of
+ * its instructions. */
+static inline void copy_small(unsigned char *to, const unsigned char *from, size_t size)
+{
+	struct {
+		unsigned char byte[16];
+	} first, last;
+
+	memcpy(&first, from, 16);
+	memcpy(&last, from + size - 16, 16);
+	memcpy(to, &first, 16);
+	memcpy(to + size - 16, &last, 16);
+}
+
+static inline void copy_value(void *to, const void *from, size_t size)
+{
+	if (size - 16 <= 16)
+		copy_small(to, from, size);
+	else if (size)
+		memcpy(to, from, size);
+}
+
 /* What rcumap_get() says of an entry, or of NULL. */
 static inline int copy_out(const struct rcumap_entry *entry, void *buffer, size_t buffer_size, size_t *value_size,
 			   uint64_t *version)
@@ -24,12 +46,11 @@ static inline int copy_out(const struct rcumap_entry *entry, void *buffer, size_
 		*version = entry_version(entry);
 	if (size > buffer_size)
 		return -ENOBUFS;
-	if (size)
-		memcpy(buffer, entry_value(entry), size);
+	copy_value(buffer, entry_value(entry), size);
 	return 0;
 }
 
-static int get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
+READ_QUICK static int get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 	       size_t *value_size, uint64_t *version)
 {
 	SECTION_LOCK();

@@ -19,6 +19,7 @@
 #ifndef RCUMAP_BUCKET_H
 #define RCUMAP_BUCKET_H
 
+#include "layout/tags.h"
 #include "protocol/table.h"
 
 /*
@@ -41,19 +42,7 @@ static inline const struct line *bucket_open(const struct tables *tables, uint64
 	return line;
 }
 
-/* Load each word of a line once. A bit for each whose tag matches: it may be an EMPTY word. */
-static inline unsigned bucket_match(const struct line *line, uint64_t tag, uint64_t words[LINE_SLOTS])
-{
-	unsigned matches = 0;
-
-	for (unsigned i = 0; i < LINE_SLOTS; i++) {
-		words[i] = slot_load(line, i);
-		matches |= (unsigned)slot_has_tag(words[i], tag) << i;
-	}
-	return matches;
-}
-
-/* The reader. Wait-free: one pass over the chain, nothing is looked at twice, however writers interleave. */
+/* The reader. Wait-free: one pass over the chain, however writers interleave. */
 static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
 						     size_t key_size)
 {
@@ -62,10 +51,8 @@ static inline const struct rcumap_entry *bucket_find(const struct tables *tables
 	const uint64_t tag = table_tag(table, hash);
 
 	do {
-		uint64_t words[LINE_SLOTS];
-
-		for (unsigned matches = bucket_match(line, tag, words); matches; matches &= matches - 1) {
-			uint64_t word = words[__builtin_ctz(matches)];
+		for (tags_mask matches = tags_match(line, tag); matches; matches &= matches - 1) {
+			uint64_t word = slot_load(line, tags_first(matches));
 
 			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size))
 				return slot_entry(word);

@@ -44,7 +44,6 @@ static inline void lookup_prefetch_key(const struct rcumap_entry *entry, size_t 
 static inline void lookup_step(struct lookup *lookup, size_t key_size)
 {
 	const struct line *line = lookup->line;
-	uint64_t words[LINE_SLOTS];
 
 	if (lookup->table) {
 		if (ctl_load(line) == CTL_MIGRATED) {
@@ -56,8 +55,8 @@ static inline void lookup_step(struct lookup *lookup, size_t key_size)
 		lookup->tag = table_tag(lookup->table, lookup->hash);
 		lookup->table = NULL;
 	}
-	for (unsigned matches = bucket_match(line, lookup->tag, words); matches; matches &= matches - 1) {
-		uint64_t word = words[__builtin_ctz(matches)];
+	for (tags_mask matches = tags_match(line, lookup->tag); matches; matches &= matches - 1) {
+		uint64_t word = slot_load(line, tags_first(matches));
 
 		if (slot_has_entry(word)) {
 			lookup->candidate = slot_entry(word);

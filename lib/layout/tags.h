@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which slots of a line have a tag: all six compared at once.
+ *
+ * What is found is a hint: the line is not loaded as one, and where the compiler has SSE2 not even by C11's atomics, which know
+ * no such load. Whoever follows a hint loads the slot's word (slot_load()) and looks at that alone. No hint is ever missing:
+ * while a key's entry stands in a slot, whatever replaces it there has the same tag, so the two bytes that are
+ * compared do not change, and no load tears two bytes that are aligned. The load is an asm statement: once, whole lines, and
+ * not before the load of ctl that came before it (x86 keeps loads in order, and the compiler this one behind an acquire).
+ */
+#ifndef RCUMAP_TAGS_H
+#define RCUMAP_TAGS_H
+
+#include "layout/line.h"
+
+/* A bit in four for each slot; the lowest four are nobody's. */
+typedef uint32_t tags_mask;
+
+#define TAGS_BIT(slot) ((tags_mask)8 << 4 * ((slot) + 1))
+
+static inline unsigned tags_first(tags_mask mask)
+{
+	return (unsigned)__builtin_ctz(mask) / 4 - 1;
+}
+
+#if defined(__SSE2__) && LINE_SLOTS == 6 && !defined(RCUMAP_TSAN)
+
+#include <emmintrin.h>
+
+/* Two words of the line, as eight pieces of two bytes; the fourth and the eighth have the tags. */
+static inline __m128i tags_load(const struct line *line, unsigned pair)
+{
+	__m128i words;
+
+	__asm__ volatile("movdqa %1, %0" : "=x"(words) : "m"(((const __m128i *)(const void *)line)[pair]));
+	return words;
+}
+
+static inline tags_mask tags_match(const struct line *line, uint64_t tag)
+{
+	const __m128i wanted = _mm_set1_epi16((short)(tag >> 48));
+	const __m128i low = _mm_packs_epi16(_mm_cmpeq_epi16(tags_load(line, 0), wanted),
+					    _mm_cmpeq_epi16(tags_load(line, 1), wanted));
+	const __m128i high = _mm_packs_epi16(_mm_cmpeq_epi16(tags_load(line, 2), wanted),
+					     _mm_cmpeq_epi16(tags_load(line, 3), wanted));
+
+	/* A bit a piece; those of ctl, which comes first, and of the link, which comes last, are left out. */
+	return ((tags_mask)_mm_movemask_epi8(low) | (tags_mask)_mm_movemask_epi8(high) << 16) & 0x08888880;
+}
+
+#else
+
+static inline tags_mask tags_match(const struct line *line, uint64_t tag)
+{
+	tags_mask mask = 0;
+
+	for (unsigned i = 0; i < LINE_SLOTS; i++)
+		mask |= slot_has_tag(slot_load(line, i), tag) ? TAGS_BIT(i) : 0;
+	return mask;
+}
+
+#endif
+
+#endif
