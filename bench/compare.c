@@ -1,75 +1,211 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* stub while adapters are written: every subject, a few pairs */
-#include "rivals/rivals.h"
+/*
+ * librcumap and every other map that is there, at several sizes, in many mixes of operations. All maps of a size are loaded
+ * first; then each mix goes round all of them, several times, so that what else the machine does meets all alike.
+ */
+#include "matrix.h"
 
-#include "pair.h"
-#include "clock.h"
-#include "run.h"
+#include "args.h"
+#include "report.h"
+#include "rivals/rivals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static void try_subject(const struct subject *s, uint64_t n)
+struct options {
+	const char *pairs, *subjects, *mixes, *json, *csv;
+	double seconds;
+	uint64_t rounds, seed;
+	bool check;
+};
+
+static _Noreturn void refuse(const char *why, const char *what)
 {
-	struct run run = run_create(s, n);
-	unsigned char key[SUBJECT_BATCH][PAIR_KEY_SIZE], value[PAIR_VALUE_SIZE], got[SUBJECT_BATCH][PAIR_VALUE_SIZE];
-	size_t size, sizes[SUBJECT_BATCH];
-	const void *keys[SUBJECT_BATCH];
-	void *buffers[SUBJECT_BATCH];
-	uint64_t wrong = 0, seconds = now_ns();
+	fprintf(stderr, "compare: %s%s%s\n", why, what ? ": " : "", what ? what : "");
+	exit(2);
+}
 
-	s->thread_enter();
-	for (int turn = 0; turn < 2; turn++)
-		for (uint64_t id = 0; id < n; id++) {
-			pair_key(key[0], id);
-			pair_value(value, id, (uint64_t)turn);
-			wrong += s->put(run.map, key[0], PAIR_KEY_SIZE, value, sizeof value) != 0;
-			if (id % 64 == 0)
-				s->thread_pause();
-		}
-	for (uint64_t id = 0; id < 2 * n; id++) {
-		pair_key(key[0], id);
-		int result = s->get(run.map, key[0], PAIR_KEY_SIZE, got[0], sizeof got[0], &size);
+/* Is the name among those of a list that commas divide? An empty list has all. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t size = strlen(name);
 
-		wrong += id < n ? result || size != sizeof value || !pair_value_is_of(got[0], id) : result != -ENOENT;
-		if (id % 64 == 0)
-			s->thread_pause();
+	if (!*list)
+		return true;
+	for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+		if (strncmp(at, name, size) == 0 && (at[size] == ',' || !at[size]))
+			return true;
+	return false;
+}
+
+static struct options parse(int argc, char **argv)
+{
+	struct options o = { .pairs = "10000,1000000,10000000", .subjects = "", .mixes = "", .seconds = 0.5, .rounds = 5 };
+	const struct arg args[] = {
+		ARG_TEXT("pairs", &o.pairs, "how many pairs, several sizes with commas between"),
+		ARG_TEXT("subjects", &o.subjects, "names of subjects, with commas between; default: all that were built"),
+		ARG_TEXT("mixes", &o.mixes, "names of mixes, with commas between; default: all"),
+		ARG_DOUBLE("seconds", &o.seconds, "how long a round takes, per subject and mix"),
+		ARG_U64("rounds", &o.rounds, "rounds, of which the median counts"),
+		ARG_U64("seed", &o.seed, "of the order of access; 0: a fresh one"),
+		ARG_TEXT("json", &o.json, "write all results to this file, too"),
+		ARG_TEXT("csv", &o.csv, "write every round's rate to this file"),
+		ARG_FLAG("check", &o.check, "end with status 1 if what must hold does not"),
+		ARG_END,
+	};
+
+	args_parse(args, "librcumap beside every other map that was there when this was built.", argc, argv);
+	if (o.rounds < 1 || o.rounds > MATRIX_ROUNDS || o.seconds <= 0)
+		refuse("1 to 16 rounds, and more than 0 seconds", NULL);
+	if (o.seed == 0)
+		o.seed = rng_fresh_seed();
+	return o;
+}
+
+static void choose_sizes(struct matrix *m, const char *list)
+{
+	for (const char *at = list; *at;) {
+		char *end;
+		uint64_t pairs = strtoull(at, &end, 10);
+
+		if (end == at || (*end && *end != ',') || pairs < 1000 || pairs > UINT32_MAX || m->sizes == MATRIX_SIZES)
+			refuse("up to four sizes from 1000 to 4294967295 pairs", list);
+		m->size[m->sizes++] = pairs;
+		at = *end ? end + 1 : end;
 	}
-	if (s->get_batch)
-		for (uint64_t id = n - n / 2; id + SUBJECT_BATCH < 2 * n; id += SUBJECT_BATCH) {
-			size_t there = 0, want = 0;
+}
 
-			for (unsigned i = 0; i < SUBJECT_BATCH; i++) {
-				pair_key(key[i], id + i);
-				keys[i] = key[i];
-				buffers[i] = got[i];
-			}
-			there = s->get_batch(run.map, SUBJECT_BATCH, keys, PAIR_KEY_SIZE, buffers, PAIR_VALUE_SIZE, sizes);
-			for (unsigned i = 0; i < SUBJECT_BATCH; i++) {
-				want += id + i < n;
-				wrong += id + i < n ? sizes[i] != PAIR_VALUE_SIZE || !pair_value_is_of(got[i], id + i) : sizes[i] != SIZE_MAX;
-			}
-			wrong += there != want;
-			s->thread_pause();
+static void choose_subjects(struct matrix *m, const char *list)
+{
+	for (const struct rival *r = rivals; r->name; r++) {
+		if (!is_listed(list, r->name))
+			continue;
+		if (!r->subject) {
+			printf("%s is left out: %s was not there when this was built.\n", r->name, r->package ? r->package : "its file");
+			continue;
 		}
-	for (uint64_t id = 0; id < n; id += 2) {
-		pair_key(key[0], id);
-		wrong += s->remove(run.map, key[0], PAIR_KEY_SIZE) != 0;
-		wrong += s->remove(run.map, key[0], PAIR_KEY_SIZE) != -ENOENT;
-		if (id % 64 == 0)
-			s->thread_pause();
+		m->subject[m->subjects].subject = r->subject;
+		m->subject[m->subjects++].kind = r->kind;
 	}
-	s->thread_leave();
-	s->settle(run.map);
-	printf("%-12s wrong %ju, count %ju, memory %.1f a pair, %.2f s\n", s->name, (uintmax_t)wrong, (uintmax_t)s->count(run.map),
-	       (double)s->memory(run.map) / (double)s->count(run.map), (double)(now_ns() - seconds) / 1e9);
-	run_destroy(&run);
+	if (m->subjects == 0)
+		refuse("no such subject", list);
+}
+
+/* The mixes that were asked for, in a table of their own. */
+static void choose_mixes(struct matrix *m, const char *list)
+{
+	static struct mix chosen[MATRIX_MIXES];
+
+	for (unsigned x = 0; x < MATRIX_MIXES; x++)
+		if (is_listed(list, matrix_mixes[x].name))
+			chosen[m->mixes++] = matrix_mixes[x];
+	m->mix = chosen;
+	if (m->mixes == 0)
+		refuse("no such mix", list);
+}
+
+/* ------------------------------------------------------------------------------------ one size */
+
+static struct matrix_cell *new_cell(void)
+{
+	struct matrix_cell *cell = calloc(1, sizeof *cell);
+
+	if (!cell)
+		refuse("no memory", NULL);
+	return cell;
+}
+
+static void load_all(struct matrix *m, unsigned size, struct run runs[])
+{
+	struct progress progress;
+
+	progress_start(&progress, "load", m->size[size] * m->subjects);
+	for (unsigned s = 0; s < m->subjects; s++) {
+		struct pairs p = { .run = run_create(m->subject[s].subject, m->size[size]),
+				   .pairs = m->size[size],
+				   .threads = m->subject[s].kind == SUBJECT_FLOOR ? 1 : 2,
+				   .seed = m->seed,
+				   .progress = &progress,
+				   .progress_base = m->size[size] * s };
+
+		m->cell[size][s] = new_cell();
+		pairs_load(&p, &m->cell[size][s]->load);
+		runs[s] = p.run;
+	}
+	progress_finish(&progress, NULL);
+}
+
+static bool takes_part(const struct matrix *m, unsigned s, const struct mix *mix)
+{
+	return mix_is_for(mix, m->subject[s].subject) && (m->subject[s].kind != SUBJECT_FLOOR || mix->puts == 0);
+}
+
+/* Who begins changes from round to round. */
+static void mix_all(struct matrix *m, unsigned size, const struct run runs[])
+{
+	struct mix_sequence sequence = mix_sequence_create(m->size[size], m->seed);
+	const unsigned total = m->mixes * m->rounds * m->subjects;
+	struct progress progress;
+	unsigned done = 0;
+
+	progress_start(&progress, "mixes", total);
+	for (unsigned x = 0; x < m->mixes; x++)
+		for (unsigned round = 0; round < m->rounds; round++)
+			for (unsigned i = 0; i < m->subjects; i++) {
+				unsigned s = (i + round) % m->subjects;
+				struct matrix_cell *cell = m->cell[size][s];
+
+				progress_update(&progress, done++, m->mix[x].name);
+				if (!takes_part(m, s, &m->mix[x]))
+					continue;
+				mix_run(&runs[s], m->size[size], &m->mix[x], &sequence, m->seconds, m->seed + round,
+					&cell->mix[x].all);
+				cell->mix[x].rate[round] = cell->mix[x].all.rate;
+				cell->mix[x].measured = true;
+			}
+	progress_finish(&progress, NULL);
+	mix_sequence_free(&sequence);
+}
+
+static void measure(struct matrix *m, unsigned size)
+{
+	struct run runs[MATRIX_SUBJECTS];
+
+	load_all(m, size, runs);
+	mix_all(m, size, runs);
+	for (unsigned s = 0; s < m->subjects; s++) {
+		run_expect_count(&runs[s], m->size[size]);
+		run_destroy(&runs[s]);
+	}
+	matrix_print(m, size);
+}
+
+static void write_file(int (*write)(const struct matrix *m, const char *path), const struct matrix *m, const char *path)
+{
+	int error = path ? write(m, path) : 0;
+
+	if (error)
+		refuse(strerror(-error), path);
 }
 
 int main(int argc, char **argv)
 {
-	for (const struct rival *r = rivals; r->name; r++)
-		if (r->subject && (argc < 3 || strcmp(argv[2], r->name) == 0))
-			try_subject(r->subject, argc > 1 ? strtoull(argv[1], NULL, 0) : 100000);
-	return 0;
+	static struct matrix m;
+	struct options o = parse(argc, argv);
+	bool holds;
+
+	m.machine = machine_describe();
+	m.rounds = (unsigned)o.rounds;
+	m.seconds = o.seconds;
+	m.seed = o.seed;
+	report_machine(&m.machine);
+	choose_sizes(&m, o.pairs);
+	choose_subjects(&m, o.subjects);
+	choose_mixes(&m, o.mixes);
+	for (unsigned size = 0; size < m.sizes; size++)
+		measure(&m, size);
+	holds = matrix_judge(&m);
+	write_file(matrix_write_json, &m, o.json);
+	write_file(matrix_write_csv, &m, o.csv);
+	return o.check && !holds ? 1 : 0;
 }

@@ -69,5 +69,7 @@ struct subject {
 };
 
 extern const struct subject subject_rcumap_bp, subject_rcumap_memb, subject_rcumap_qsbr, subject_mutex;
+/** The same maps, read by rcumap_find() in sections of the caller's, each of as many operations as lie between two pauses. */
+extern const struct subject subject_find_bp, subject_find_memb, subject_find_qsbr;
 
 #endif

@@ -6,7 +6,9 @@
 #include "flavor.h"
 #include "rcumap.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* Slots of a fresh map with these options: the same for all. Written by create(), before any thread works on a map. */
 static uint64_t first_slots;
@@ -124,6 +126,20 @@ static struct subject_books books(void *map)
 				       .reclaimed = s.reclaimed };
 }
 
+/* The value is copied out of the entry, as rcumap_get() does. */
+static int find(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size)
+{
+	const struct rcumap_entry *entry = rcumap_find(map, key, key_size);
+
+	if (!entry)
+		return -ENOENT;
+	*value_size = rcumap_entry_value_size(entry);
+	if (*value_size > buffer_size)
+		return -ENOBUFS;
+	memcpy(buffer, rcumap_entry_value(entry), *value_size);
+	return 0;
+}
+
 /* clang-format off */
 #define RCUMAP_SUBJECT(name_, flavor_)                                                                   \
 	static void *create_##name_(uint64_t pairs) { (void)pairs; return create(flavor_); }             \
@@ -137,6 +153,21 @@ static struct subject_books books(void *map)
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
 		.reserve = reserve, .get = get, .get_batch = get_batch, .put = put, .put_for = put_for,              \
+		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
+	};                                                                                               \
+	static void enter_section_##name_(void) { flavor_register(flavor_); rcumap_read_lock_##name_(); }            \
+	static void leave_section_##name_(void) { rcumap_read_unlock_##name_(); flavor_unregister(flavor_); }        \
+	static void pause_section_##name_(void)                                                          \
+	{                                                                                                \
+		rcumap_read_unlock_##name_();                                                            \
+		flavor_quiescent(flavor_);                                                               \
+		rcumap_read_lock_##name_();                                                              \
+	}                                                                                                \
+	const struct subject subject_find_##name_ = {                                                    \
+		.name = "find-" #name_, .what = "librcumap, flavor " #name_ ", find in the caller's section",      \
+		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
+		.thread_enter = enter_section_##name_, .thread_leave = leave_section_##name_,                    \
+		.thread_pause = pause_section_##name_, .reserve = reserve, .get = find, .put = put, .put_for = put_for, \
 		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
 	}
 /* clang-format on */

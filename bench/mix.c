@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mix.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define SEQUENCE (UINT64_C(1) << 21)
+#define ZIPF_THETA 0.99
+
+struct mixing {
+	const struct run *run;
+	const struct mix *mix;
+	const struct mix_sequence *sequence;
+	uint64_t pairs;
+	struct worker *workers;
+	/* Relaxed: read when all have ended. */
+	atomic_uint_fast64_t switches;
+};
+
+struct mix_sequence mix_sequence_create(uint64_t pairs, uint64_t seed)
+{
+	struct mix_sequence sequence = { malloc(SEQUENCE * sizeof(uint32_t)), SEQUENCE };
+	struct zipf zipf;
+	struct rng rng;
+
+	if (!sequence.ids) {
+		fprintf(stderr, "no memory for a sequence of pairs\n");
+		exit(2);
+	}
+	rng_init(&rng, seed);
+	zipf_init(&zipf, pairs, ZIPF_THETA);
+	/* Keys are scattered already: neighbours in rank are no neighbours in a table. */
+	for (uint64_t i = 0; i < SEQUENCE; i++)
+		sequence.ids[i] = (uint32_t)zipf_next(&zipf, &rng);
+	return sequence;
+}
+
+void mix_sequence_free(struct mix_sequence *sequence)
+{
+	free(sequence->ids);
+	sequence->ids = NULL;
+}
+
+bool mix_is_for(const struct mix *mix, const struct subject *subject)
+{
+	return mix->kind != MIX_BATCH || subject->get_batch;
+}
+
+/* ------------------------------------------------------------------------------------ single operations */
+
+static inline void check(const struct run *run, uint64_t id, const unsigned char value[PAIR_VALUE_SIZE], size_t size)
+{
+	if (size != PAIR_VALUE_SIZE || !pair_value_is_of(value, id))
+		run_wrong_value(run, id, "not a value that was stored for it");
+}
+
+static inline void get(const struct run *run, uint64_t id, unsigned char value[PAIR_VALUE_SIZE])
+{
+	size_t size;
+
+	if (!run_get(run, id, value, PAIR_VALUE_SIZE, &size))
+		run_lost(run, id);
+	check(run, id, value, size);
+}
+
+static inline void put(const struct run *run, uint64_t id, uint64_t number)
+{
+	unsigned char key[PAIR_KEY_SIZE], value[PAIR_VALUE_SIZE];
+	int error;
+
+	pair_key(key, id);
+	pair_value(value, id, number);
+	error = run->subject->put(run->map, key, sizeof key, value, sizeof value);
+	if (error)
+		run_failed(run, "put", id, error);
+}
+
+/* ------------------------------------------------------------------------------------ RUN_BATCH operations */
+
+static void gets(const struct mixing *m, struct worker *w)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+
+	for (unsigned i = 0; i < RUN_BATCH; i++)
+		get(m->run, rng_below(&w->rng, m->pairs), value);
+}
+
+static void misses(const struct mixing *m, struct worker *w)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+	size_t size;
+
+	for (unsigned i = 0; i < RUN_BATCH; i++) {
+		uint64_t id = m->pairs + rng_below(&w->rng, m->pairs);
+
+		if (run_get(m->run, id, value, sizeof value, &size))
+			run_wrong_value(m->run, id, "it was never stored");
+	}
+}
+
+static void batch(const struct mixing *m, struct worker *w)
+{
+	unsigned char keys[SUBJECT_BATCH][PAIR_KEY_SIZE], values[SUBJECT_BATCH][PAIR_VALUE_SIZE];
+	const void *key[SUBJECT_BATCH];
+	void *buffer[SUBJECT_BATCH];
+	size_t size[SUBJECT_BATCH];
+	uint64_t id[SUBJECT_BATCH];
+
+	for (unsigned i = 0; i < SUBJECT_BATCH; i++) {
+		id[i] = rng_below(&w->rng, m->pairs);
+		pair_key(keys[i], id[i]);
+		key[i] = keys[i];
+		buffer[i] = values[i];
+	}
+	(void)m->run->subject->get_batch(m->run->map, SUBJECT_BATCH, key, PAIR_KEY_SIZE, buffer, PAIR_VALUE_SIZE, size);
+	for (unsigned i = 0; i < SUBJECT_BATCH; i++)
+		check(m->run, id[i], values[i], size[i]);
+}
+
+static void batches(const struct mixing *m, struct worker *w)
+{
+	for (unsigned i = 0; i < RUN_BATCH; i += SUBJECT_BATCH)
+		batch(m, w);
+}
+
+/* The next pair depends on all bytes of the value before. */
+static void dependent_gets(const struct mixing *m, struct worker *w)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+	uint64_t id = rng_below(&w->rng, m->pairs);
+
+	for (unsigned i = 0; i < RUN_BATCH; i++) {
+		uint64_t words[PAIR_VALUE_SIZE / 8];
+
+		get(m->run, id, value);
+		memcpy(words, value, sizeof words);
+		id = (uint64_t)((unsigned __int128)rng_mix(words[0] ^ words[1] ^ words[2] ^ i) * m->pairs >> 64);
+	}
+}
+
+static void mixed(const struct mixing *m, struct worker *w)
+{
+	const uint64_t puts = (uint64_t)(m->mix->puts * 0x1.0p32);
+	unsigned char value[PAIR_VALUE_SIZE];
+
+	for (unsigned i = 0; i < RUN_BATCH; i++) {
+		uint64_t draw = rng_u64(&w->rng), id = (uint64_t)((unsigned __int128)rng_mix(draw) * m->pairs >> 64);
+
+		if (draw >> 32 < puts)
+			put(m->run, id, draw);
+		else
+			get(m->run, id, value);
+	}
+}
+
+static void mixed_zipf(const struct mixing *m, struct worker *w)
+{
+	const uint64_t puts = (uint64_t)(m->mix->puts * 0x1.0p32), mask = m->sequence->count - 1;
+	uint64_t at = rng_u64(&w->rng);
+	unsigned char value[PAIR_VALUE_SIZE];
+
+	for (unsigned i = 0; i < RUN_BATCH; i++) {
+		uint64_t id = m->sequence->ids[at++ & mask];
+
+		if (rng_u64(&w->rng) >> 32 < puts)
+			put(m->run, id, at);
+		else
+			get(m->run, id, value);
+	}
+}
+
+static void mixed_timed(const struct mixing *m, struct worker *w)
+{
+	unsigned char value[PAIR_VALUE_SIZE];
+	size_t size;
+
+	for (unsigned i = 0; i < RUN_BATCH; i++) {
+		uint64_t id = rng_below(&w->rng, m->pairs);
+
+		if (rng_double(&w->rng) < m->mix->puts) {
+			pair_value(value, id, i);
+			run_put_timed(m->run, w, id, value, sizeof value);
+		} else {
+			if (!run_get_timed(m->run, w, id, value, sizeof value, &size))
+				run_lost(m->run, id);
+			check(m->run, id, value, size);
+		}
+	}
+}
+
+/* ------------------------------------------------------------------------------------ threads */
+
+static uint64_t involuntary_switches(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) == 0 ? (uint64_t)usage.ru_nivcsw : 0;
+}
+
+static void work(struct team_member *me)
+{
+	static void (*const turn[])(const struct mixing *m, struct worker *w) = {
+		[MIX_GET] = gets,	       [MIX_MISS] = misses, [MIX_BATCH] = batches,     [MIX_DEPENDENT] = dependent_gets,
+		[MIX_PUT] = mixed,	       [MIX_ZIPF] = mixed_zipf, [MIX_TIMED] = mixed_timed,
+	};
+	struct mixing *m = me->ctx;
+	struct worker *w = &m->workers[me->index];
+	uint64_t switches = involuntary_switches();
+
+	worker_begin(m->run, w);
+	while (!team_stopping(me)) {
+		turn[m->mix->kind](m, w);
+		worker_pause(m->run, w, RUN_BATCH);
+	}
+	worker_end(m->run, w);
+	atomic_fetch_add_explicit(&m->switches, involuntary_switches() - switches, memory_order_relaxed);
+}
+
+void mix_run(const struct run *run, uint64_t pairs, const struct mix *mix, const struct mix_sequence *sequence, double seconds,
+	     uint64_t seed, struct mix_result *result)
+{
+	struct mixing m = { .run = run, .mix = mix, .sequence = sequence, .pairs = pairs, .workers = workers_create(mix->threads, seed) };
+	struct team_options options = {
+		.threads = mix->threads, .work = work, .ctx = &m, .name = mix->name, .watchdog_s = (unsigned)seconds + RUN_WATCHDOG_S
+	};
+	struct team *team;
+
+	atomic_init(&m.switches, 0);
+	team = team_start(&options);
+	sleep_ns((uint64_t)(seconds * 1e9));
+	team_stop(team);
+	team_join(team);
+	result->rate = (double)workers_done(m.workers, mix->threads) / workers_seconds(m.workers, mix->threads);
+	result->switches += m.switches;
+	for (unsigned i = 0; i < mix->threads; i++) {
+		histogram_merge(&result->get, &m.workers[i].get);
+		histogram_merge(&result->put, &m.workers[i].put);
+	}
+	free(m.workers);
+}
