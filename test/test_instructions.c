@@ -64,7 +64,7 @@ static _Noreturn void look_up(const struct rcumap *map, uint64_t first)
 	_exit(wrong ? 1 : 0);
 }
 
-/* To the next trap; false: the child has ended. */
+/* To the next trap; false: the child has ended, having found what it must. */
 static bool step(pid_t pid, bool single, bool *marked)
 {
 	siginfo_t info;
@@ -72,7 +72,7 @@ static bool step(pid_t pid, bool single, bool *marked)
 
 	if (ptrace(single ? PTRACE_SINGLESTEP : PTRACE_CONT, pid, NULL, NULL) != 0 || waitpid(pid, &status, 0) != pid)
 		bail("ptrace: %s", strerror(errno));
-	if (WIFEXITED(status))
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return false;
 	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP || ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) != 0)
 		bail("the child ends or stops with status %#x", (unsigned)status);

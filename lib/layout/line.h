@@ -27,7 +27,8 @@
  *
  * Every access to these words is sequentially consistent, so that operations on different keys are linearizable
  * together: race-free code whose shared atomics are all seq_cst behaves as if there were one interleaving (C11
- * 5.1.2.4, note 17), and doc/protocol.md argues in interleavings. On x86-64 such a load is a plain load.
+ * 5.1.2.4, note 17), and doc/protocol.md argues in interleavings. On x86-64 such a load is a plain load. Readers look at a
+ * line once more before that, for which slots are worth a load at all; why that is no part of the argument stands in tags.h.
  */
 #ifndef RCUMAP_LINE_H
 #define RCUMAP_LINE_H

@@ -2,11 +2,12 @@
 /*
  * Which slots of a line have a tag: all six compared at once.
  *
- * What is found is a hint: the line is not loaded as one, and where the compiler has SSE2 not even by C11's atomics, which know
- * no such load. Whoever follows a hint loads the slot's word (slot_load()) and looks at that alone. No hint is ever missing:
- * while a key's entry stands in a slot, whatever replaces it there has the same tag, so the two bytes that are
- * compared do not change, and no load tears two bytes that are aligned. The load is an asm statement: once, whole lines, and
- * not before the load of ctl that came before it (x86 keeps loads in order, and the compiler this one behind an acquire).
+ * What is found is a guess: the line is not loaded as one, and where the compiler has SSE2 not even by C11's atomics, which know
+ * no such load. Whoever follows it loads the slot's word (slot_load()) and looks at that alone, which may have another tag by
+ * then. No slot is left out wrongly: while a key is there its entry stands in one slot of its bucket, and whatever replaces the word
+ * there has the same tag, so the two bytes that are compared do not change; no load tears two bytes that are aligned. So a
+ * slot that is left out lacked the key at the moment of the guess. The load is an asm statement: once, and neither before the
+ * load of ctl that came before it nor after the loads that depend on it (x86 keeps loads in order).
  */
 #ifndef RCUMAP_TAGS_H
 #define RCUMAP_TAGS_H
@@ -32,7 +33,7 @@ static inline __m128i tags_load(const struct line *line, unsigned pair)
 {
 	__m128i words;
 
-	__asm__ volatile("movdqa %1, %0" : "=x"(words) : "m"(((const __m128i *)(const void *)line)[pair]));
+	__asm__ volatile("{movdqa %1, %0|movdqa %0, %1}" : "=x"(words) : "m"(((const __m128i *)(const void *)line)[pair]));
 	return words;
 }
 

@@ -27,7 +27,7 @@ static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint
 	return hint_is_of(hint, *word) && deadline_is_finite(*word) ? entry : NULL;
 }
 
-/* As bucket_find(): one pass. */
+/* As bucket_find(), but each slot: one pass. */
 static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_us)
 {
 	const uint64_t hash = hint_hash(hint);

@@ -32,14 +32,14 @@ static inline bool read_is_alive_at(const struct rcumap *map, const struct rcuma
  * its place while it lived: look once more, and judge what is found by the same time. Wait-free. */
 const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us);
 
-/* An entry was found that has a deadline: it, another that has come into its place, or NULL. Wait-free. */
+/* An entry was found, with a deadline or without: it, another that has come into its place, or NULL. Wait-free. */
 const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry, const void *key,
 				      size_t key_size);
 
-/* read_find() of a key that is not short. Out of line, so that finding those that are needs no register saved. */
+/* read_find() of a key that is not short. Out of line, so that few registers are saved to find those that are. */
 const struct rcumap_entry *read_find_any(const struct rcumap *map, const void *key, size_t key_size);
 
-/* The key is valid. Inside a read section. Wait-free. All of it is for callers that are declared READ_QUICK. */
+/* The key is valid. Inside a read section. Wait-free. As quick as it can be in callers that are declared READ_QUICK. */
 static inline const struct rcumap_entry *read_find(const struct rcumap *map, const void *key, size_t key_size)
 {
 	const struct hash *hash = &map->tables.hash;
@@ -58,7 +58,7 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 	return entry;
 }
 
-/* All calls in such a function are inlined, and the compiler sees which parts of the hash and the comparison are for keys that are
+/* The compiler inlines all that it can in such a function, and sees which parts of the hash and the comparison are for keys that are
  * not short. */
 #define READ_QUICK __attribute__((flatten))
 
