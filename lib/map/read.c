@@ -20,10 +20,10 @@ READ_OUT_OF_LINE const struct rcumap_entry *read_again(const struct rcumap *map,
 READ_OUT_OF_LINE const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry,
 						       const void *key, size_t key_size)
 {
-	struct read_moment moment = { 0 };
+	const uint64_t now_us = clock_coarse_us(&map->clock);
 
-	if (!read_is_alive_at(map, entry, &moment))
-		entry = read_again(map, key, key_size, moment.now_us);
+	if (__builtin_expect(deadline_has_passed(entry_deadline(entry), now_us), 0))
+		entry = read_again(map, key, key_size, now_us);
 	if (entry)
 		entry_warm(entry);
 	return entry;
@@ -34,7 +34,12 @@ READ_OUT_OF_LINE const struct rcumap_entry *read_find_any(const struct rcumap *m
 	const struct rcumap_entry *entry =
 		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
 
-	return entry ? read_judge(map, entry, key, key_size) : NULL;
+	if (!entry)
+		return NULL;
+	if (entry_has_deadline(entry))
+		return read_judge(map, entry, key, key_size);
+	entry_warm(entry);
+	return entry;
 }
 
 READ_QUICK const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)

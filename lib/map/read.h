@@ -32,7 +32,7 @@ static inline bool read_is_alive_at(const struct rcumap *map, const struct rcuma
  * its place while it lived: look once more, and judge what is found by the same time. Wait-free. */
 const struct rcumap_entry *read_again(const struct rcumap *map, const void *key, size_t key_size, uint64_t now_us);
 
-/* An entry was found, with a deadline or without: it, another that has come into its place, or NULL. Wait-free. */
+/* An entry was found that has a deadline: it, another that has come into its place, or NULL. Wait-free. */
 const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry, const void *key,
 				      size_t key_size);
 
