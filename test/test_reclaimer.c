@@ -215,15 +215,16 @@ static void what_is_retired_is_given_back(void)
 
 struct reasons {
 	struct rcumap *map;
-	unsigned seen[RETIRE_REASON_MAX + 1];
+	unsigned seen[RETIRE_REASON_MAX + 1], sizes_wrong;
 };
 
-static void count_reason(void *ctx, void *unlinked, unsigned reason)
+static void count_reason(void *ctx, void *unlinked, unsigned reason, size_t size)
 {
 	struct reasons *reasons = ctx;
 
 	reasons->seen[reason]++;
-	memory_free(&reasons->map->memory, &reasons->map->reclaimer.freer, unlinked, entry_size_of(unlinked));
+	reasons->sizes_wrong += size != entry_size_of(unlinked);
+	memory_free(&reasons->map->memory, &reasons->map->reclaimer.freer, unlinked, size);
 }
 
 static void what_is_retired_has_its_reason(void)
@@ -241,6 +242,7 @@ static void what_is_retired_has_its_reason(void)
 	(void)retire_ready(&map->retire, &batch);
 	while (retire_reclaim(&map->retire, &map->memory, &map->reclaimer.freer, count_reason, &reasons))
 		;
+	is_int(reasons.sizes_wrong, 0, "%s: each is told of with its size", fixture_name());
 	is_int(reasons.seen[RCUMAP_REPLACED], 4, "%s: replaced", fixture_name());
 	is_int(reasons.seen[RCUMAP_DELETED], 3, "%s: deleted", fixture_name());
 	is_int(reasons.seen[RCUMAP_CLEARED], 7, "%s: cleared", fixture_name());

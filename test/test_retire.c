@@ -10,12 +10,26 @@
 struct object {
 	_Alignas(16) _Atomic unsigned given;
 	unsigned reason; /* with which it was, last */
+	size_t size; /* likewise */
 };
 
 /* Any, but of the object's own. */
 static unsigned reason_of(uint64_t i)
 {
 	return 1 + (unsigned)(i % RETIRE_REASON_MAX);
+}
+
+/* Any, the largest that can be told, and larger ones, which are not. */
+static size_t size_of(uint64_t i)
+{
+	static const size_t sizes[] = { 0, 1, 16, 64, 4096, RETIRE_SIZE_MAX - 1, RETIRE_SIZE_MAX, RETIRE_SIZE_MAX + 1, 65536, SIZE_MAX };
+
+	return sizes[i % (sizeof sizes / sizeof sizes[0])];
+}
+
+static size_t told_size_of(uint64_t i)
+{
+	return size_of(i) <= RETIRE_SIZE_MAX ? size_of(i) : 0;
 }
 
 static struct object *objects_new(uint64_t count)
@@ -66,15 +80,16 @@ static void put(struct bin *bin, struct object *object)
 
 	if (reserve(bin, &cell) < 0)
 		bail("no cell");
-	retire_fill(cell, object, 1);
+	retire_fill(cell, object, 1, sizeof *object);
 }
 
-static void give(void *ctx, void *unlinked, unsigned reason)
+static void give(void *ctx, void *unlinked, unsigned reason, size_t size)
 {
 	struct object *object = unlinked;
 
 	(*(uint64_t *)ctx)++;
 	object->reason = reason;
+	object->size = size;
 	atomic_fetch_add(&object->given, 1);
 }
 
@@ -134,7 +149,7 @@ static void what_goes_in_comes_out_once(unsigned count, const char *what)
 		if (i % 5 == 4)
 			retire_cancel(cell);
 		else
-			retire_fill(cell, &objects[i], reason_of(i));
+			retire_fill(cell, &objects[i], reason_of(i), size_of(i));
 	}
 	ok(!retire_take(&bin->retire, &batch), "%s: nothing stays behind", what);
 	is_int(batch.count, retire_blocks(&bin->retire), "%s: all blocks are taken", what);
@@ -152,8 +167,9 @@ static void what_goes_in_comes_out_once(unsigned count, const char *what)
 	is_int(last, 0, "%s: and is it", what);
 	is_int(reclaim(bin, &given), 0, "%s: then there is none", what);
 	for (unsigned i = 0; i < count; i++)
-		wrong += objects[i].given != (i % 5 != 4) || (objects[i].given && objects[i].reason != reason_of(i));
-	is_int(wrong, 0, "%s: each of %u objects is given back once, for its reason, but for those that were cancelled", what,
+		wrong += objects[i].given != (i % 5 != 4) ||
+			 (objects[i].given && (objects[i].reason != reason_of(i) || objects[i].size != told_size_of(i)));
+	is_int(wrong, 0, "%s: each of %u objects is given back once, for its reason and with its size, but for those that were cancelled", what,
 	       count);
 	free(objects);
 	ok(bin_delete(bin), "%s: all blocks are freed", what);
@@ -367,9 +383,10 @@ static void write_section(struct context *c, struct rng *rng, struct object *obj
 		if (rng_below(rng, 8) == 0) {
 			atomic_fetch_add(&object[i].given, 1);
 			object[i].reason = reason_of(i);
+			object[i].size = told_size_of(i);
 			retire_cancel(cell[i]);
 		} else {
-			retire_fill(cell[i], &object[i], reason_of(i));
+			retire_fill(cell[i], &object[i], reason_of(i), size_of(i));
 		}
 	}
 	section_bp.unlock();
@@ -425,8 +442,9 @@ static void threads_retire(enum help help, const char *what)
 	atomic_init(&c.writing, WRITERS);
 	team_run(&options);
 	for (uint64_t i = 0; i < objects; i++)
-		wrong += c.objects[i].given != 1 || c.objects[i].reason != reason_of(i % PER_SECTION);
-	is_int(wrong, 0, "%u writers, %s: each of %llu objects is given back once, for its reason", WRITERS, what,
+		wrong += c.objects[i].given != 1 || c.objects[i].reason != reason_of(i % PER_SECTION) ||
+			 c.objects[i].size != told_size_of(i % PER_SECTION);
+	is_int(wrong, 0, "%u writers, %s: each of %llu objects is given back once, for its reason and with its size", WRITERS, what,
 	       (unsigned long long)objects);
 	is_int(c.failed, 0, "%s: nobody fails", what);
 	ok(!retire_pending(&c.bin->retire) && retire_blocks(&c.bin->retire) == 0, "%s: nothing is left", what);

@@ -17,7 +17,7 @@
  *    reached has it.
  * E3 A deadline word changes by compare-and-swap, or is sealed; once DEAD, or sealed, it is given no other deadline.
  * E4 `holds` counts those who hold the entry. ORPHAN is set once, when no reader can have it any more but those; then
- *    whoever brings the count to zero gives the entry back.
+ *    whoever brings the count to zero gives the entry back. (Where none was ever held nobody looks: retire.h.)
  * E5 The heat, how often the entry was found since a hand of the eviction was last there, is a hint: readers and hands
  *    store what they make of the head as they loaded it, and of two who do so at the same time one is forgotten. Nothing
  *    else in the head ever changes, so no store harms it. In a map without a limit it is HOT from the beginning, and nobody stores.

@@ -113,9 +113,7 @@ uint64_t attempt_draw_arm(struct attempt *attempt)
 {
 	/* Mixed, or keys that are written in turns would each draw the same arm time and again. Neither all zeros nor
 	 * all ones: those are no words for a log. */
-	uint64_t mixed = hash_mix(draw(attempt->map));
-
-	return 1 + (mixed >> 32) % (DEADLINE_ARM - 1);
+	return 1 + (hash_mix(draw(attempt->map)) >> 32) % (DEADLINE_ARM - 1);
 }
 
 /* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT, -ENOSPC. */
@@ -132,8 +130,10 @@ static int build_here(struct attempt *attempt, const struct write_content *conte
 	attempt->entry = p;
 	entry_set_head(p, version, evict_first_heat(attempt->map), attempt->returned);
 	entry_fill(attempt->entry, content->key, content->key_size, content->value, content->value_size, has_deadline);
-	if (attempt->hold)
+	if (attempt->hold) {
+		retire_must_be_read(&attempt->map->retire);
 		entry_set_held(attempt->entry);
+	}
 	evict_built(attempt); /* from its sizes */
 	return 0;
 }
@@ -276,11 +276,13 @@ static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, e
 
 void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
 {
-	if (entry_is_placeholder(entry))
+	const bool apart = entry_is_placeholder(entry);
+
+	if (apart)
 		count(&attempt->stripe->placeholders_gone, 1);
 	else
 		count_retired(attempt, entry, reason);
-	retire_fill(attempt->cell, entry, reason);
+	retire_fill(attempt->cell, entry, reason, apart ? 0 : entry_size_of(entry));
 	attempt->cell = NULL;
 }
 
@@ -589,7 +591,7 @@ int attempt_keep_apart(struct attempt *attempt, const struct write_content *cont
 	count_held(attempt);
 	/* It waits for a grace period like what was reachable: a block that was taken from the slab in a section may not
 	 * come back there before it has ended (L3). From then on it is an orphan, and its holders' to give back. */
-	retire_fill(attempt->cell, attempt->entry, RCUMAP_DELETED);
+	retire_fill(attempt->cell, attempt->entry, RCUMAP_DELETED, 0);
 	attempt->cell = NULL;
 	attempt->entry = NULL;
 	evict_release_bytes(attempt); /* as of one that was removed at once */

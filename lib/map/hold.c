@@ -25,6 +25,8 @@ int rcumap_hold(struct rcumap *map, const struct rcumap_entry *entry)
 	/* In a callback: what is held then could not be released any more. */
 	if (map->closing)
 		return -ESHUTDOWN;
+	/* First: whoever reclaims it after this section looks whether it is held. */
+	retire_must_be_read(&map->retire);
 	if (!entry_hold((struct rcumap_entry *)entry, &first))
 		return -EOVERFLOW;
 	if (first)

@@ -133,6 +133,9 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	}
 	if (settings.max_entries || settings.max_bytes)
 		evict_init(map, settings.max_entries);
+	/* Told of in its callback, or from an allocator that keeps its own notes beside a block. */
+	if (map->removed || settings.max_bytes || map->memory.outside.user.alloc)
+		retire_must_be_read(&map->retire);
 	expiry_init(map);
 	error = tables_init(&map->tables, &map->memory, &hash, settings.bits,
 			    evict_is_on(map)); /* alone: no section is needed */

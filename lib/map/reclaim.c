@@ -91,9 +91,9 @@ struct giver {
 	uint64_t given, bytes;
 };
 
-static void give_entry(void *ctx, void *unlinked, unsigned reason)
+/* Somebody may hold it, or is to be told of it. */
+static void give_after_a_look(struct giver *giver, void *unlinked, unsigned reason)
 {
-	struct giver *giver = ctx;
 	size_t size = entry_size_of(unlinked);
 
 	const bool apart = entry_is_apart(unlinked);
@@ -104,6 +104,19 @@ static void give_entry(void *ctx, void *unlinked, unsigned reason)
 		memory_free_for(&giver->map->memory, MEMORY_ENTRY, giver->freer, unlinked, size);
 	if (apart)
 		return;
+	giver->given++;
+	giver->bytes += size;
+}
+
+static void give_entry(void *ctx, void *unlinked, unsigned reason, size_t size)
+{
+	struct giver *giver = ctx;
+
+	if (!size || retire_is_read(&giver->map->retire)) {
+		give_after_a_look(giver, unlinked, reason);
+		return;
+	}
+	memory_free_for(&giver->map->memory, MEMORY_ENTRY, giver->freer, unlinked, size);
 	giver->given++;
 	giver->bytes += size;
 }
@@ -322,11 +335,12 @@ struct pending {
 	uint64_t entries, bytes;
 };
 
-static void count_pending(void *ctx, void *unlinked, unsigned reason)
+static void count_pending(void *ctx, void *unlinked, unsigned reason, size_t size)
 {
 	struct pending *pending = ctx;
 
 	(void)reason;
+	(void)size;
 	if (entry_is_apart(unlinked))
 		return;
 	pending->entries++;

@@ -67,7 +67,12 @@ static struct log_block *pop_ready(struct retire *retire)
 
 static void *unlinked_of(uint64_t word)
 {
-	return (void *)(uintptr_t)(word & ~(uint64_t)RETIRE_REASON_MAX);
+	return (void *)(uintptr_t)(word & ((UINT64_C(1) << 48) - 1) & ~(uint64_t)RETIRE_REASON_MAX);
+}
+
+static void call(retire_fn *fn, void *ctx, uint64_t word)
+{
+	fn(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX), (size_t)(word >> 48));
 }
 
 /* All in it is reclaimed. */
@@ -80,19 +85,19 @@ static int finish_block(struct retire *retire, struct memory *memory, struct sla
 }
 
 /* The cell is cancelled first: a child of fork(), and whoever takes the rest of the block, never sees its word again. */
-static void reclaim_cell(struct log_block *block, uint64_t i,
-			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+static void reclaim_cell(struct log_block *block, uint64_t i, bool read, retire_fn *reclaim, void *ctx)
 {
 	/* Entries were last used by other cores: their lines are fetched this many ahead. */
 	enum { AHEAD = 8 };
 
 	uint64_t word = log_word(block, i);
 
-	__builtin_prefetch(unlinked_of(log_word(block, i + AHEAD)));
+	if (read)
+		__builtin_prefetch(unlinked_of(log_word(block, i + AHEAD)));
 	if (!word)
 		return;
 	log_cancel(&block->cell[i]);
-	reclaim(ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+	call(reclaim, ctx, word);
 }
 
 /* ------------------------------------------------------------------ cell by cell */
@@ -120,7 +125,7 @@ static struct log_block *end_share(struct retire_share *share, uint64_t *at)
 }
 
 int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
-			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+			 retire_fn *reclaim, void *ctx)
 {
 	struct retire_share *share = &retire->share[stripe];
 	int result = 0;
@@ -133,7 +138,7 @@ int retire_reclaim_share(struct retire *retire, struct memory *memory, struct sl
 		uint64_t at;
 
 		for (; cells && share->at < share->block->used; cells--)
-			reclaim_cell(share->block, share->at++, reclaim, ctx);
+			reclaim_cell(share->block, share->at++, true, reclaim, ctx);
 		result = share->at < share->block->used ? 1 : finish_block(retire, memory, freer, end_share(share, &at));
 	}
 	unlock_share(share);
@@ -157,7 +162,7 @@ static struct log_block *take_share(struct retire *retire, uint64_t *at)
 /* ------------------------------------------------------------------ whole blocks */
 
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
-		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+		   retire_fn *reclaim, void *ctx)
 {
 	uint64_t at = 0;
 	struct log_block *block = pop_ready(retire);
@@ -166,20 +171,20 @@ int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_fre
 		block = take_share(retire, &at);
 	if (!block)
 		return 0;
-	for (; at < block->used; at++)
-		reclaim_cell(block, at, reclaim, ctx);
+	for (const bool read = retire_is_read(retire); at < block->used; at++)
+		reclaim_cell(block, at, read, reclaim, ctx);
 	return finish_block(retire, memory, freer, block);
 }
 
 int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
-			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+			    retire_fn *reclaim, void *ctx)
 {
 	struct log_block *block = first_ready(retire);
 
 	if (!block)
 		return 0;
 	for (uint64_t i = 0; i < block->used; i++)
-		reclaim_cell(block, i, reclaim, ctx);
+		reclaim_cell(block, i, true, reclaim, ctx);
 	set_first_ready(retire, block->next);
 	return finish_block(retire, memory, freer, block);
 }
@@ -214,7 +219,7 @@ void retire_adopt(struct retire *retire, const struct log_batch *batch)
 }
 
 struct visitor {
-	void (*visit)(void *ctx, void *unlinked, unsigned reason);
+	retire_fn *visit;
 	void *ctx;
 };
 
@@ -222,11 +227,11 @@ static void visit_word(void *ctx, uint64_t word)
 {
 	struct visitor *visitor = ctx;
 
-	visitor->visit(visitor->ctx, unlinked_of(word), (unsigned)(word & RETIRE_REASON_MAX));
+	call(visitor->visit, visitor->ctx, word);
 }
 
 void retire_each(const struct retire *retire, const struct log_batch *batch,
-		 void (*visit)(void *ctx, void *unlinked, unsigned reason), void *ctx)
+		 retire_fn *visit, void *ctx)
 {
 	struct visitor visitor = { visit, ctx };
 

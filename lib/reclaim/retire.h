@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What writers have unlinked, on its way to be reclaimed: pointers, each with the reason, in a log (reclaim/log.h), so
- * that entries need no link. Knows no map types.
+ * What writers have unlinked, on its way to be reclaimed: pointers, each with the reason and the size, in a log (reclaim/log.h), so
+ * that entries need no link, and need not be looked at again to be given back. Knows no map types.
  *
  *     log --taken--> batch --a grace period--> ready --popped, emptied--> freed
  *
@@ -22,14 +22,20 @@
 #include "memory/memory.h"
 #include "reclaim/log.h"
 
-typedef log_cell retire_cell; /* a 16-byte aligned pointer, the reason in its low bits */
+typedef log_cell retire_cell; /* size << 48 | a 16-byte aligned address | reason */
 
 /* Reasons are 1 to this. */
 #define RETIRE_REASON_MAX 15u
+/* Larger sizes are told as 0; and the word is never all ones. */
+#define RETIRE_SIZE_MAX 0xfffeu
+
+/* What happens to each: its size is 0 if nobody knows it but the pointer. */
+typedef void retire_fn(void *ctx, void *unlinked, unsigned reason, size_t size);
 
 /* All zero at first. */
 struct retire {
 	struct log log;
+	_Atomic bool read; /* whoever reclaims reads what he is given: it is fetched ahead */
 	_Atomic bool popping; /* guards `ready`, */
 	_Atomic(struct log_block *) ready; /* which others look at before they try */
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
@@ -46,11 +52,27 @@ static inline int retire_reserve(struct retire *retire, struct memory *memory, r
 	return log_reserve(&retire->log, memory, cell);
 }
 
-/* Fill the cell with something unlinked (R4), which is 16-byte aligned, or give it up. Wait-free. */
-static inline void retire_fill(retire_cell *cell, void *unlinked, unsigned reason)
+/* Fill the cell with something unlinked (R4), which is 16-byte aligned and below 2^48, or give it up. `size`: 0 if whoever reclaims
+ * it shall look. Wait-free. */
+static inline void retire_fill(retire_cell *cell, void *unlinked, unsigned reason, size_t size)
 {
 	assert(((uintptr_t)unlinked & RETIRE_REASON_MAX) == 0 && reason && reason <= RETIRE_REASON_MAX);
-	log_fill(cell, (uintptr_t)unlinked | reason);
+	assert((uint64_t)(uintptr_t)unlinked >> 48 == 0);
+	log_fill(cell, (uint64_t)(size <= RETIRE_SIZE_MAX ? size : 0) << 48 | (uintptr_t)unlinked | reason);
+}
+
+/* Must whoever reclaims read what he is given? Once it is said, it stays so. Said before, or inside the section in which,
+ * the first is unlinked that must be read: he sees it after its grace period. Wait-free. */
+static inline bool retire_is_read(const struct retire *retire)
+{
+	/* relaxed, both: ordered by the grace period */
+	return atomic_load_explicit(&((struct retire *)retire)->read, memory_order_relaxed);
+}
+
+static inline void retire_must_be_read(struct retire *retire)
+{
+	if (!retire_is_read(retire))
+		atomic_store_explicit(&retire->read, true, memory_order_relaxed);
 }
 
 static inline void retire_cancel(retire_cell *cell)
@@ -85,17 +107,17 @@ static inline uint64_t retire_blocks(const struct retire *retire)
 /* Take a ready block, or one that a writer has begun, call `reclaim` for each pointer in it, and free it. 0: there is none, or
  * others are at it; 1: done; 2: done, and it was the last one that was not reclaimed. */
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
-		   void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+		   retire_fn *reclaim, void *ctx);
 
 /* Call `reclaim` for so many pointers in the stripe's own block, which is a ready one. Results as above, 1 also if the block has
  * more. Lock-free. */
 int retire_reclaim_share(struct retire *retire, struct memory *memory, struct slab_freer *freer, unsigned stripe, unsigned cells,
-			 void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+			 retire_fn *reclaim, void *ctx);
 
 /* The same as retire_reclaim(), if nobody helps, for a `reclaim` that may be interrupted by fork(): the child finds the
  * block, and in it what `reclaim` was not called for. */
 int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct slab_freer *freer,
-			    void (*reclaim)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+			    retire_fn *reclaim, void *ctx);
 
 /* In a child of fork(), where no other thread of the parent is: nobody is popping, nobody fills a cell any more. The
  * reclaimer was in none of the calls above. `batch`: what it had taken and not made ready. Blocks that helpers had
@@ -104,6 +126,6 @@ void retire_adopt(struct retire *retire, const struct log_batch *batch);
 
 /* After that: call `visit` for all that is not reclaimed. */
 void retire_each(const struct retire *retire, const struct log_batch *batch,
-		 void (*visit)(void *ctx, void *unlinked, unsigned reason), void *ctx);
+		 retire_fn *visit, void *ctx);
 
 #endif
