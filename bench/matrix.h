@@ -26,8 +26,6 @@ enum subject_kind {
 /** One subject at one size. */
 struct matrix_cell {
 	struct load_result load;
-	double seconds[MATRIX_ROUNDS], longest_ns[MATRIX_ROUNDS]; /* of loads; the first is `load` */
-	unsigned loads;
 	struct {
 		bool measured;
 		double rate[MATRIX_ROUNDS];

@@ -51,19 +51,13 @@ bool mix_is_for(const struct mix *mix, const struct subject *subject)
 
 /* ------------------------------------------------------------------------------------ single operations */
 
-static inline void check(const struct run *run, uint64_t id, const unsigned char value[PAIR_VALUE_SIZE], size_t size)
-{
-	if (size != PAIR_VALUE_SIZE || !pair_value_is_of(value, id))
-		run_wrong_value(run, id, "not a value that was stored for it");
-}
-
 static inline void get(const struct run *run, uint64_t id, unsigned char value[PAIR_VALUE_SIZE])
 {
 	size_t size;
 
 	if (!run_get(run, id, value, PAIR_VALUE_SIZE, &size))
 		run_lost(run, id);
-	check(run, id, value, size);
+	run_check(run, id, value, size);
 }
 
 static inline void put(const struct run *run, uint64_t id, uint64_t number)
@@ -117,7 +111,7 @@ static void batch(const struct mixing *m, struct worker *w)
 	}
 	(void)m->run->subject->get_batch(m->run->map, SUBJECT_BATCH, key, PAIR_KEY_SIZE, buffer, PAIR_VALUE_SIZE, size);
 	for (unsigned i = 0; i < SUBJECT_BATCH; i++)
-		check(m->run, id[i], values[i], size[i]);
+		run_check(m->run, id[i], values[i], size[i]);
 }
 
 static void batches(const struct mixing *m, struct worker *w)
@@ -186,7 +180,7 @@ static void mixed_timed(const struct mixing *m, struct worker *w)
 		} else {
 			if (!run_get_timed(m->run, w, id, value, sizeof value, &size))
 				run_lost(m->run, id);
-			check(m->run, id, value, size);
+			run_check(m->run, id, value, size);
 		}
 	}
 }

@@ -38,12 +38,6 @@ static struct team *phase_start(struct phase *phase, const struct pairs *p, void
 	return team_start(&options);
 }
 
-static inline void check(const struct run *run, uint64_t id, const unsigned char value[PAIR_VALUE_SIZE], size_t size)
-{
-	if (size != PAIR_VALUE_SIZE || !pair_value_is_of(value, id))
-		run_wrong_value(run, id, "not a value that was stored for it");
-}
-
 static bool get_timed(const struct run *run, struct worker *w, uint64_t id)
 {
 	unsigned char value[PAIR_VALUE_SIZE];
@@ -51,7 +45,7 @@ static bool get_timed(const struct run *run, struct worker *w, uint64_t id)
 
 	if (!run_get_timed(run, w, id, value, sizeof value, &size))
 		return false;
-	check(run, id, value, size);
+	run_check(run, id, value, size);
 	return true;
 }
 
@@ -162,7 +156,7 @@ static void get_work(struct team_member *me)
 
 			if (!run_get(run, id, value, sizeof value, &size))
 				run_lost(run, id);
-			check(run, id, value, size);
+			run_check(run, id, value, size);
 		}
 		worker_pause(run, w, RUN_BATCH);
 	}

@@ -66,6 +66,12 @@ static inline void worker_pause(const struct run *run, struct worker *w, uint64_
 _Noreturn void run_failed(const struct run *run, const char *verb, uint64_t id, int error);
 /** A get brought something else than what was stored. */
 _Noreturn void run_wrong_value(const struct run *run, uint64_t id, const char *how);
+/** The value must be one of the pair, and whole. */
+static inline void run_check(const struct run *run, uint64_t id, const unsigned char value[PAIR_VALUE_SIZE], size_t size)
+{
+	if (size != PAIR_VALUE_SIZE || !pair_value_is_of(value, id))
+		run_wrong_value(run, id, "not a value that was stored for it");
+}
 /** A pair is absent though it must be there. */
 _Noreturn void run_lost(const struct run *run, uint64_t id);
 

@@ -68,6 +68,16 @@ struct subject {
 	void (*settle)(void *map);
 };
 
+/** For what a subject has no use for: nothing to be done by a thread; nothing that is put off. */
+static inline void subject_nothing(void)
+{
+}
+
+static inline void subject_settled(void *map)
+{
+	(void)map;
+}
+
 extern const struct subject subject_rcumap_bp, subject_rcumap_memb, subject_rcumap_qsbr, subject_mutex;
 /** The same maps, read by rcumap_find() in sections of the caller's, each of as many operations as lie between two pauses. */
 extern const struct subject subject_find_bp, subject_find_memb, subject_find_qsbr;

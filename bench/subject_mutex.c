@@ -285,23 +285,14 @@ static struct subject_books mutex_books(void *opaque)
 	return books;
 }
 
-static void nothing(void)
-{
-}
-
-static void nothing_put_off(void *map)
-{
-	(void)map;
-}
-
 const struct subject subject_mutex = {
 	.name = "mutex",
 	.what = "one pthread mutex around a chained hash table that doubles",
 	.create = mutex_create,
 	.destroy = mutex_destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.get = mutex_get,
 	.put = mutex_put,
 	.put_for = mutex_put_for,
@@ -309,5 +300,5 @@ const struct subject subject_mutex = {
 	.count = mutex_count,
 	.memory = mutex_memory,
 	.books = mutex_books,
-	.settle = nothing_put_off,
+	.settle = subject_settled,
 };

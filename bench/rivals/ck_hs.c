@@ -75,10 +75,6 @@ static void leave(void)
 	urcu_memb_unregister_thread();
 }
 
-static void nothing(void)
-{
-}
-
 /* ------------------------------------------------------------------ pairs */
 
 static uint64_t allocated_bytes(struct pair *pair)
@@ -349,7 +345,7 @@ const struct subject subject_ck_hs = {
 	.destroy = destroy,
 	.thread_enter = enter,
 	.thread_leave = leave,
-	.thread_pause = nothing,
+	.thread_pause = subject_nothing,
 	.reserve = reserve,
 	.get = get,
 	.put = put,

@@ -89,10 +89,6 @@ static void leave(void)
 	record = NULL;
 }
 
-static void nothing(void)
-{
-}
-
 /* ------------------------------------------------------------------ pairs */
 
 CK_EPOCH_CONTAINER(struct pair, reclaim, pair_of)
@@ -427,7 +423,7 @@ const struct subject subject_ck_ht = {
 	.destroy = destroy,
 	.thread_enter = enter,
 	.thread_leave = leave,
-	.thread_pause = nothing,
+	.thread_pause = subject_nothing,
 	.reserve = reserve,
 	.get = get,
 	.put = put,

@@ -259,28 +259,19 @@ static uint64_t floor_memory(void *opaque)
 	return ((UINT64_C(1) << map->bits) + map->spare_used) * sizeof(struct floor_line) + map->count * sizeof(struct floor_entry);
 }
 
-static void nothing(void)
-{
-}
-
-static void nothing_put_off(void *map)
-{
-	(void)map;
-}
-
 const struct subject subject_floor = {
 	.name = "floor",
 	.what = "the same memory, no concurrency control at all",
 	.create = floor_create,
 	.destroy = floor_destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.get = floor_get,
 	.get_batch = floor_get_batch,
 	.put = floor_put,
 	.remove = floor_remove,
 	.count = floor_count,
 	.memory = floor_memory,
-	.settle = nothing_put_off,
+	.settle = subject_settled,
 };

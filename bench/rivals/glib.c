@@ -237,27 +237,18 @@ static uint64_t glib_memory(void *opaque)
 	return bytes;
 }
 
-static void nothing(void)
-{
-}
-
-static void nothing_put_off(void *map)
-{
-	(void)map;
-}
-
 const struct subject subject_glib = {
 	.name = "GHashTable",
 	.what = "GLib's GHashTable and one mutex",
 	.create = glib_create,
 	.destroy = glib_destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.get = glib_get,
 	.put = glib_put,
 	.remove = glib_remove,
 	.count = glib_count,
 	.memory = glib_memory,
-	.settle = nothing_put_off,
+	.settle = subject_settled,
 };

@@ -65,10 +65,6 @@ void destroy(void *opaque)
 	delete static_cast<map *>(opaque);
 }
 
-void nothing()
-{
-}
-
 int reserve(void *opaque, uint64_t pairs)
 {
 	try {
@@ -138,9 +134,9 @@ const struct subject subject_libcuckoo = {
 	.what = "libcuckoo's cuckoohash_map: pairs in buckets of four under 65536 spinlocks",
 	.create = create,
 	.destroy = destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.reserve = reserve,
 	.get = get,
 	.get_batch = nullptr,

@@ -111,27 +111,18 @@ static uint64_t rwlock_memory(void *opaque)
 	return bytes;
 }
 
-static void nothing(void)
-{
-}
-
-static void nothing_put_off(void *map)
-{
-	(void)map;
-}
-
 const struct subject subject_rwlock = {
 	.name = "rwlock",
 	.what = "one pthread_rwlock around the mutex's table",
 	.create = rwlock_create,
 	.destroy = rwlock_destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.get = rwlock_get,
 	.put = rwlock_put,
 	.remove = rwlock_remove,
 	.count = rwlock_count,
 	.memory = rwlock_memory,
-	.settle = nothing_put_off,
+	.settle = subject_settled,
 };

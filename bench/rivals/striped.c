@@ -136,27 +136,18 @@ static uint64_t striped_memory(void *opaque)
 	return bytes;
 }
 
-static void nothing(void)
-{
-}
-
-static void nothing_put_off(void *map)
-{
-	(void)map;
-}
-
 const struct subject subject_striped = {
 	.name = "64 mutexes",
 	.what = "64 stripes chosen by the hash, each a mutex around a table as the mutex has it",
 	.create = striped_create,
 	.destroy = striped_destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.get = striped_get,
 	.put = striped_put,
 	.remove = striped_remove,
 	.count = striped_count,
 	.memory = striped_memory,
-	.settle = nothing_put_off,
+	.settle = subject_settled,
 };

@@ -94,10 +94,6 @@ void destroy(void *opaque)
 	delete static_cast<map *>(opaque);
 }
 
-void nothing()
-{
-}
-
 int reserve(void *opaque, uint64_t pairs)
 {
 	try {
@@ -174,9 +170,9 @@ const struct subject subject_tbb = {
 	.what = "oneTBB's concurrent_hash_map: a spinning rwlock in every bucket and pair",
 	.create = create,
 	.destroy = destroy,
-	.thread_enter = nothing,
-	.thread_leave = nothing,
-	.thread_pause = nothing,
+	.thread_enter = subject_nothing,
+	.thread_leave = subject_nothing,
+	.thread_pause = subject_nothing,
 	.reserve = reserve,
 	.get = get,
 	.get_batch = nullptr,

@@ -37,6 +37,12 @@ static inline bool hash_is_short(const struct hash *hash, size_t key_size)
 	return key_size - 8 <= 8 && !hash->fn;
 }
 
+/* hash_key() of such a key. */
+static inline uint64_t hash_short(const struct hash *hash, const void *key, size_t key_size)
+{
+	return XXH3_64bits_withSeed(key, key_size, hash->seed);
+}
+
 static inline uint64_t hash_key(const struct hash *hash, const void *key, size_t key_size)
 {
 	if (__builtin_expect(hash->fn != NULL, 0))

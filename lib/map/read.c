@@ -31,15 +31,9 @@ READ_OUT_OF_LINE const struct rcumap_entry *read_judge(const struct rcumap *map,
 
 READ_OUT_OF_LINE const struct rcumap_entry *read_find_any(const struct rcumap *map, const void *key, size_t key_size)
 {
-	const struct rcumap_entry *entry =
-		bucket_find(&map->tables, hash_key(&map->tables.hash, key, key_size), key, key_size);
+	const uint64_t hash = hash_key(&map->tables.hash, key, key_size);
 
-	if (!entry)
-		return NULL;
-	if (entry_has_deadline(entry))
-		return read_judge(map, entry, key, key_size);
-	entry_warm(entry);
-	return entry;
+	return read_found(map, bucket_find(&map->tables, hash, key, key_size), key, key_size);
 }
 
 READ_QUICK const struct rcumap_entry *rcumap_find(const struct rcumap *map, const void *key, size_t key_size)

@@ -36,6 +36,18 @@ const struct rcumap_entry *read_again(const struct rcumap *map, const void *key,
 const struct rcumap_entry *read_judge(const struct rcumap *map, const struct rcumap_entry *entry, const void *key,
 				      size_t key_size);
 
+/* What a find returns of what it has found, or of NULL. Wait-free. */
+static inline const struct rcumap_entry *read_found(const struct rcumap *map, const struct rcumap_entry *entry,
+						    const void *key, size_t key_size)
+{
+	if (!entry)
+		return NULL;
+	if (__builtin_expect(entry_has_deadline(entry), 0))
+		return read_judge(map, entry, key, key_size);
+	entry_warm(entry);
+	return entry;
+}
+
 /* read_find() of a key that is not short. Out of line, so that few registers are saved to find those that are. */
 const struct rcumap_entry *read_find_any(const struct rcumap *map, const void *key, size_t key_size);
 
@@ -47,15 +59,7 @@ static inline const struct rcumap_entry *read_find(const struct rcumap *map, con
 	if (__builtin_expect(!hash_is_short(hash, key_size), 0))
 		return read_find_any(map, key, key_size);
 
-	const struct rcumap_entry *entry =
-		bucket_find(&map->tables, XXH3_64bits_withSeed(key, key_size, hash->seed), key, key_size);
-
-	if (!entry)
-		return NULL;
-	if (__builtin_expect(entry_has_deadline(entry), 0))
-		return read_judge(map, entry, key, key_size);
-	entry_warm(entry);
-	return entry;
+	return read_found(map, bucket_find(&map->tables, hash_short(hash, key, key_size), key, key_size), key, key_size);
 }
 
 /* The compiler inlines all that it can in such a function, and sees which parts of the hash and the comparison are for keys that are

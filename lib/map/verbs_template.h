@@ -9,8 +9,8 @@
 #include "map/spare.h"
 #include "map/verbs.h"
 
-/* Of 16 to 32 bytes: the first and the last sixteen, which may overlap. As most small values are: a call costs a get a tenth of
- * its instructions. */
+/* Of 16 to 32 bytes: the first and the last sixteen, which may overlap. As most small values are: without a call a get executes
+ * 170 instructions instead of 180. */
 static inline void copy_small(unsigned char *to, const unsigned char *from, size_t size)
 {
 	struct {

@@ -323,7 +323,7 @@ static struct magazine *pop_empty(struct slab *slab)
 	return m;
 }
 
-/* Else not more than a run of the class: a freer holds back at most that many free blocks. */
+/* Of an array: a helper's, or not more than a run of the class, for a freer holds back at most that many free blocks. */
 static uint32_t array_capacity(const struct slab_class *class, bool helps)
 {
 	uint32_t blocks = helps ? HELPED_BYTES / class->block_size : class->run_blocks;
@@ -368,6 +368,7 @@ static void keep_empty(struct slab *slab, struct slab_freer *freer, struct magaz
 	}
 }
 
+/* What the helpers found did not suffice. */
 static void raise_stock(struct slab *slab)
 {
 	/* relaxed: a hint of how large the slab is */
@@ -378,6 +379,7 @@ static void raise_stock(struct slab *slab)
 		slab->stock = most > STOCK_MIN ? (uint32_t)most : STOCK_MIN;
 }
 
+/* As many as there shall be. The reclaimer. */
 static void leave_empties(struct slab *slab, struct slab_freer *freer)
 {
 	/* relaxed, all: hints; only the reclaimer makes `empties` more */

@@ -114,11 +114,11 @@ static void unlock_share(struct retire_share *share)
 	atomic_store_explicit(&share->busy, false, memory_order_release);
 }
 
-static struct log_block *end_share(struct retire_share *share, uint64_t *at)
+/* What is left of its block: cells that were reclaimed are cancelled, so it is a block like any other. */
+static struct log_block *end_share(struct retire_share *share)
 {
 	struct log_block *block = share->block;
 
-	*at = share->at;
 	share->block = NULL;
 	share->at = 0;
 	return block;
@@ -135,25 +135,23 @@ int retire_reclaim_share(struct retire *retire, struct memory *memory, struct sl
 	if (!share->block)
 		share->block = pop_ready(retire);
 	if (share->block) {
-		uint64_t at;
-
 		for (; cells && share->at < share->block->used; cells--)
 			reclaim_cell(share->block, share->at++, true, reclaim, ctx);
-		result = share->at < share->block->used ? 1 : finish_block(retire, memory, freer, end_share(share, &at));
+		result = share->at < share->block->used ? 1 : finish_block(retire, memory, freer, end_share(share));
 	}
 	unlock_share(share);
 	return result;
 }
 
-/* What a writer has begun: the caller's now, from *at on. */
-static struct log_block *take_share(struct retire *retire, uint64_t *at)
+/* What a writer has begun: the caller's now. */
+static struct log_block *take_share(struct retire *retire)
 {
 	struct log_block *block = NULL;
 
 	for (unsigned s = 0; s < STRIPE_COUNT && !block; s++) {
 		if (!lock_share(&retire->share[s]))
 			continue;
-		block = end_share(&retire->share[s], at);
+		block = end_share(&retire->share[s]);
 		unlock_share(&retire->share[s]);
 	}
 	return block;
@@ -164,15 +162,17 @@ static struct log_block *take_share(struct retire *retire, uint64_t *at)
 int retire_reclaim(struct retire *retire, struct memory *memory, struct slab_freer *freer,
 		   retire_fn *reclaim, void *ctx)
 {
-	uint64_t at = 0;
 	struct log_block *block = pop_ready(retire);
 
 	if (!block && retire_unreclaimed(retire))
-		block = take_share(retire, &at);
+		block = take_share(retire);
 	if (!block)
 		return 0;
-	for (const bool read = retire_is_read(retire); at < block->used; at++)
-		reclaim_cell(block, at, read, reclaim, ctx);
+
+	const bool read = retire_is_read(retire);
+
+	for (uint64_t i = 0; i < block->used; i++)
+		reclaim_cell(block, i, read, reclaim, ctx);
 	return finish_block(retire, memory, freer, block);
 }
 
@@ -189,11 +189,10 @@ int retire_reclaim_in_place(struct retire *retire, struct memory *memory, struct
 	return finish_block(retire, memory, freer, block);
 }
 
-/* It becomes a ready one, of which the first cells are cancelled. */
+/* What is left of it becomes a ready one. */
 static void adopt_share(struct retire *retire, struct retire_share *share)
 {
-	uint64_t at;
-	struct log_block *block = end_share(share, &at);
+	struct log_block *block = end_share(share);
 
 	/* relaxed: nobody else is there */
 	atomic_store_explicit(&share->busy, false, memory_order_relaxed);

@@ -12,6 +12,8 @@
  * Invariant
  * R4 What is in a filled cell was unlinked before it was filled. So a grace period that begins after the reclaimer has
  *    taken it is one that began after the unlinking (R2).
+ * R5 `read` is set, once, before or inside the section in which something was found that must be looked at when it is
+ *    reclaimed. So whoever reclaims it, a grace period later, sees it set.
  */
 #ifndef RCUMAP_RETIRE_H
 #define RCUMAP_RETIRE_H
@@ -41,8 +43,8 @@ struct retire {
 	_Atomic uint64_t unreclaimed; /* blocks that are in `ready`, or popped and not emptied yet */
 	struct retire_share {
 		_Alignas(64) _Atomic bool busy; /* guards what follows; nobody waits for it either */
-		struct log_block *block; /* popped, and emptied up to this cell */
-		uint64_t at; /* 0 without a block */
+		struct log_block *block; /* popped; the cells that were reclaimed are cancelled */
+		uint64_t at; /* the first of its cells that may not be: where to go on */
 	} share[STRIPE_COUNT];
 };
 
@@ -61,16 +63,17 @@ static inline void retire_fill(retire_cell *cell, void *unlinked, unsigned reaso
 	log_fill(cell, (uint64_t)(size <= RETIRE_SIZE_MAX ? size : 0) << 48 | (uintptr_t)unlinked | reason);
 }
 
-/* Must whoever reclaims read what he is given? Once it is said, it stays so. Said before, or inside the section in which,
- * the first is unlinked that must be read: he sees it after its grace period. Wait-free. */
+/* Must whoever reclaims read what he is given? Wait-free. */
 static inline bool retire_is_read(const struct retire *retire)
 {
-	/* relaxed, both: ordered by the grace period */
+	/* relaxed: pairs with retire_must_be_read(), ordered by the grace period that has passed. R5. */
 	return atomic_load_explicit(&((struct retire *)retire)->read, memory_order_relaxed);
 }
 
+/* He must, from now on. Wait-free. */
 static inline void retire_must_be_read(struct retire *retire)
 {
+	/* relaxed, both: set once, and seen after a grace period. R5. */
 	if (!retire_is_read(retire))
 		atomic_store_explicit(&retire->read, true, memory_order_relaxed);
 }
