@@ -3,55 +3,17 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ground/stripe.h"
+#include "memory/arena.h"
 
 /* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
 #define MALLOC_HEADER 16u
 #define MALLOC_SIZE_FIELD 8u
 
-/* ------------------------------------------------------------------ jemalloc, if it is there */
-
-/* Its interface beyond malloc: present or not when the program is linked, or loaded. */
-extern void *mallocx(size_t size, int flags) __attribute__((weak));
-extern void dallocx(void *p, int flags) __attribute__((weak));
-extern int mallctl(const char *name, void *old, size_t *old_size, void *fresh, size_t fresh_size) __attribute__((weak));
-
-/* As its header says. Caches of threads would keep blocks back that others need. */
-#define ARENA_FLAG(arena) ((int)((arena) + 1) << 20)
-#define NO_CACHE_FLAG (1 << 8)
-#define ALIGN_FLAG(align) __builtin_ctzl(align)
-
 /* An arena for each of so many bytes: with more of them more is lying between the blocks. */
 #define ARENA_BYTES (UINT64_C(64) << 20)
-
-static int arena_control(unsigned arena, const char *what, void *value, size_t size)
-{
-	char name[64];
-
-	snprintf(name, sizeof name, "arena.%u.%s", arena, what);
-	return mallctl(name, NULL, NULL, value, size);
-}
-
-static bool create_arena(unsigned *arena)
-{
-	size_t size = sizeof *arena;
-	ssize_t at_once = 0;
-
-	if (mallctl("arenas.create", arena, &size, NULL, 0) != 0)
-		return false;
-	/* Where that cannot be had the arena serves as well, and keeps more. */
-	(void)arena_control(*arena, "dirty_decay_ms", &at_once, sizeof at_once);
-	(void)arena_control(*arena, "muzzy_decay_ms", &at_once, sizeof at_once);
-	return true;
-}
-
-static int flags_of(const struct outside *outside)
-{
-	return ARENA_FLAG(outside->arena[stripe_index() % outside->arenas]) | NO_CACHE_FLAG;
-}
 
 /* ------------------------------------------------------------------ where blocks come from */
 
@@ -63,19 +25,20 @@ void outside_init(struct outside *outside, const struct rcumap_allocator *user)
 void outside_limit(struct outside *outside, uint64_t bytes)
 {
 	const uint64_t wanted = bytes / ARENA_BYTES + 1;
+	const bool huge_pages = bytes >= ARENA_BYTES;
 
 	outside->exact = !outside->user.alloc;
-	if (outside->user.alloc || !mallocx || !dallocx || !mallctl)
+	if (outside->user.alloc)
 		return;
 	while (outside->arenas < wanted && outside->arenas < OUTSIDE_ARENAS_MAX &&
-	       create_arena(&outside->arena[outside->arenas]))
+	       arena_create(&outside->arena[outside->arenas], huge_pages))
 		outside->arenas++;
 }
 
 void outside_fini(struct outside *outside)
 {
 	while (outside->arenas)
-		(void)arena_control(outside->arena[--outside->arenas], "destroy", NULL, 0);
+		arena_destroy(outside->arena[--outside->arenas]);
 }
 
 static void *take(const struct outside *outside, size_t size, size_t align)
@@ -85,7 +48,7 @@ static void *take(const struct outside *outside, size_t size, size_t align)
 	if (outside->user.alloc)
 		return outside->user.alloc(outside->user.ctx, size, align);
 	if (outside->arenas)
-		return mallocx(size, flags_of(outside) | ALIGN_FLAG(align));
+		return arena_alloc(outside->arena[stripe_index() % outside->arenas], size, align);
 	if (align <= 16)
 		return malloc(size);
 	return posix_memalign(&p, align, size) ? NULL : p;
@@ -96,7 +59,7 @@ void outside_free(const struct outside *outside, void *p, size_t size)
 	if (outside->user.alloc)
 		outside->user.free(outside->user.ctx, p, size);
 	else if (outside->arenas)
-		dallocx(p, NO_CACHE_FLAG);
+		arena_free(p);
 	else
 		free(p);
 }

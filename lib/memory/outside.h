@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Blocks that are not the library's own to cut: from the user's allocator, or from malloc. Any thread.
- *
- * In a map with max_bytes what malloc has lying between the blocks matters, too. If the process's malloc is jemalloc the map
- * has arenas of its own, which give free pages back at once; with its defaults each thread's arena keeps them for seconds,
- * and a map that many threads write has more than twice its limit resident.
+ * Blocks that are not the library's own to cut: from the user's allocator, or from malloc; in a map with max_bytes from
+ * jemalloc's arenas, if there are any (memory/arena.h). Any thread.
  */
 #ifndef RCUMAP_OUTSIDE_H
 #define RCUMAP_OUTSIDE_H
@@ -23,7 +20,7 @@
 struct outside {
 	struct rcumap_allocator user; /* all NULL: malloc */
 	bool exact; /* what a block takes is asked of malloc */
-	unsigned arenas; /* of jemalloc; 0: none */
+	unsigned arenas; /* 0: none */
 	unsigned arena[OUTSIDE_ARENAS_MAX];
 };
 
