@@ -3,9 +3,9 @@
  * jemalloc's arenas, if the process's malloc is jemalloc: preloaded, or linked.
  *
  * A map with max_bytes takes its blocks from arenas of its own, which give free pages back at once: with jemalloc's defaults each
- * thread's arena keeps them for seconds, and a map that many threads write has more than twice its limit resident. Those of a
- * large map stand on huge pages where the kernel has some, as the slab of other maps does: else each entry that is found is a miss
- * of the translation cache, too. A small one is left on small pages, where the rounding would be a larger part.
+ * thread's arena keeps them for seconds, and a map that many threads write has more than twice its limit resident. One
+ * for small blocks can stand on huge pages where the kernel has some, as the slab of other maps does: else each entry that is found
+ * is a miss of the translation cache, too.
  */
 #ifndef RCUMAP_ARENA_H
 #define RCUMAP_ARENA_H

@@ -14,6 +14,9 @@
 
 /* An arena for each of so many bytes: with more of them more is lying between the blocks. */
 #define ARENA_BYTES (UINT64_C(64) << 20)
+/* Blocks of up to so many bytes stand on huge pages in a map of at least ARENA_BYTES. Where larger ones come and go whole pages
+ * are given back and taken again, and of huge ones each is zeroed whole. */
+#define HUGE_PAGES_BLOCK_MAX 1024u
 
 /* ------------------------------------------------------------------ where blocks come from */
 
@@ -22,23 +25,43 @@ void outside_init(struct outside *outside, const struct rcumap_allocator *user)
 	outside->user = *user;
 }
 
+static void create(struct outside_arenas *arenas, uint64_t wanted, bool huge_pages)
+{
+	while (arenas->count < wanted && arenas->count < OUTSIDE_ARENAS_MAX &&
+	       arena_create(&arenas->arena[arenas->count], huge_pages))
+		arenas->count++;
+}
+
 void outside_limit(struct outside *outside, uint64_t bytes)
 {
 	const uint64_t wanted = bytes / ARENA_BYTES + 1;
-	const bool huge_pages = bytes >= ARENA_BYTES;
 
 	outside->exact = !outside->user.alloc;
 	if (outside->user.alloc)
 		return;
-	while (outside->arenas < wanted && outside->arenas < OUTSIDE_ARENAS_MAX &&
-	       arena_create(&outside->arena[outside->arenas], huge_pages))
-		outside->arenas++;
+	create(&outside->arenas, wanted, false);
+	if (bytes >= ARENA_BYTES)
+		create(&outside->small, wanted, true);
+}
+
+static void destroy(struct outside_arenas *arenas)
+{
+	while (arenas->count)
+		arena_destroy(arenas->arena[--arenas->count]);
 }
 
 void outside_fini(struct outside *outside)
 {
-	while (outside->arenas)
-		arena_destroy(outside->arena[--outside->arenas]);
+	destroy(&outside->small);
+	destroy(&outside->arenas);
+}
+
+static unsigned arena_for(const struct outside *outside, size_t size)
+{
+	const struct outside_arenas *arenas = size <= HUGE_PAGES_BLOCK_MAX && outside->small.count ? &outside->small :
+												     &outside->arenas;
+
+	return arenas->arena[stripe_index() % arenas->count];
 }
 
 static void *take(const struct outside *outside, size_t size, size_t align)
@@ -47,8 +70,8 @@ static void *take(const struct outside *outside, size_t size, size_t align)
 
 	if (outside->user.alloc)
 		return outside->user.alloc(outside->user.ctx, size, align);
-	if (outside->arenas)
-		return arena_alloc(outside->arena[stripe_index() % outside->arenas], size, align);
+	if (outside->arenas.count)
+		return arena_alloc(arena_for(outside, size), size, align);
 	if (align <= 16)
 		return malloc(size);
 	return posix_memalign(&p, align, size) ? NULL : p;
@@ -58,7 +81,7 @@ void outside_free(const struct outside *outside, void *p, size_t size)
 {
 	if (outside->user.alloc)
 		outside->user.free(outside->user.ctx, p, size);
-	else if (outside->arenas)
+	else if (outside->arenas.count)
 		arena_free(p);
 	else
 		free(p);
@@ -111,5 +134,5 @@ size_t outside_bound(const struct outside *outside, size_t size, size_t align)
 
 bool outside_aligns(const struct outside *outside)
 {
-	return outside->user.alloc || outside->arenas;
+	return outside->user.alloc || outside->arenas.count;
 }

@@ -17,11 +17,17 @@
 
 #define OUTSIDE_ARENAS_MAX 8u
 
+/* One of them for each stripe. */
+struct outside_arenas {
+	unsigned count; /* 0: none */
+	unsigned arena[OUTSIDE_ARENAS_MAX];
+};
+
 struct outside {
 	struct rcumap_allocator user; /* all NULL: malloc */
 	bool exact; /* what a block takes is asked of malloc */
-	unsigned arenas; /* 0: none */
-	unsigned arena[OUTSIDE_ARENAS_MAX];
+	struct outside_arenas arenas;
+	struct outside_arenas small; /* for small blocks, on huge pages; none: they are taken from `arenas`, too */
 };
 
 /* `outside` is zeroed. */
