@@ -1,23 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * librcumap and every other map that is there, at several sizes, in many mixes of operations. All maps of a size are loaded
- * first; then each mix goes round all of them, several times, so that what else the machine does meets all alike.
+ * librcumap and every other map that is there: many mixes of operations at several sizes; get beside find; growth; a reader who
+ * stays; bytes a pair. What must hold of all that.
+ *
+ * For the mixes all maps of a size are loaded first; then each mix goes round all of them, several times, so that what else the machine
+ * does meets all alike. For the rest there is one map at a time.
  */
-#include "matrix.h"
+#include "growth.h"
+#include "overhead.h"
+#include "paired.h"
+#include "stalled.h"
 
 #include "args.h"
 #include "report.h"
 #include "rivals/rivals.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct options {
-	const char *pairs, *subjects, *mixes, *json, *csv;
-	double seconds;
-	uint64_t rounds, seed;
-	bool check;
+	const char *measures, *pairs, *subjects, *mixes, *threads, *json, *csv;
+	double seconds, stall_seconds;
+	uint64_t rounds, seed, growth_pairs, growth_rounds, rival_rounds, overhead_pairs, stalled_pairs, pace;
+	bool ours_alone, check;
 };
+
+struct comparison {
+	struct machine machine;
+	struct matrix matrix;
+	struct paired paired;
+	struct growth growth;
+	struct stalled stalled;
+	struct overhead overhead;
+	struct bound_list bounds;
+};
+
+#define MEASURES "mixes,paired,growth,stalled,overhead"
 
 static _Noreturn void refuse(const char *why, const char *what)
 {
@@ -40,13 +59,36 @@ static bool is_listed(const char *list, const char *name)
 
 static struct options parse(int argc, char **argv)
 {
-	struct options o = { .pairs = "10000,1000000,10000000", .subjects = "", .mixes = "", .seconds = 0.5, .rounds = 5 };
+	struct options o = { .measures = MEASURES,
+			     .pairs = "10000,1000000,10000000",
+			     .subjects = "",
+			     .mixes = "",
+			     .threads = "",
+			     .seconds = 0.5,
+			     .rounds = 5,
+			     .growth_pairs = 10000000,
+			     .growth_rounds = 9,
+			     .rival_rounds = 3,
+			     .stalled_pairs = 1000000,
+			     .stall_seconds = 4,
+			     .pace = 300000,
+			     .overhead_pairs = 20000000 };
 	const struct arg args[] = {
-		ARG_TEXT("pairs", &o.pairs, "how many pairs, several sizes with commas between"),
+		ARG_TEXT("measures", &o.measures, "which of these, with commas between"),
 		ARG_TEXT("subjects", &o.subjects, "names of subjects, with commas between; default: all that were built"),
+		ARG_TEXT("pairs", &o.pairs, "mixes: how many pairs, several sizes with commas between"),
 		ARG_TEXT("mixes", &o.mixes, "names of mixes, with commas between; default: all"),
-		ARG_DOUBLE("seconds", &o.seconds, "how long a round takes, per subject and mix"),
-		ARG_U64("rounds", &o.rounds, "rounds, of which the median counts"),
+		ARG_TEXT("threads", &o.threads, "numbers of threads, with commas between: each with gets, misses, batches, 95/5, 50/50 and Zipf"),
+		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix"),
+		ARG_U64("rounds", &o.rounds, "mixes: rounds, of which the median counts"),
+		ARG_U64("growth-pairs", &o.growth_pairs, "growth: how many pairs a map grows to"),
+		ARG_U64("growth-rounds", &o.growth_rounds, "growth: rounds of the first subject"),
+		ARG_U64("rival-rounds", &o.rival_rounds, "growth: rounds of the others"),
+		ARG_U64("stalled-pairs", &o.stalled_pairs, "stalled: how many pairs there are"),
+		ARG_DOUBLE("stall-seconds", &o.stall_seconds, "stalled: how long the reader stays; a quarter of that before, half of it after"),
+		ARG_U64("pace", &o.pace, "stalled: overwrites a second"),
+		ARG_U64("overhead-pairs", &o.overhead_pairs, "overhead: the largest size; the smallest is a quarter of it"),
+		ARG_FLAG("ours-alone", &o.ours_alone, "overhead: without the other maps"),
 		ARG_U64("seed", &o.seed, "of the order of access; 0: a fresh one"),
 		ARG_TEXT("json", &o.json, "write all results to this file, too"),
 		ARG_TEXT("csv", &o.csv, "write every round's rate to this file"),
@@ -57,21 +99,35 @@ static struct options parse(int argc, char **argv)
 	args_parse(args, "librcumap beside every other map that was there when this was built.", argc, argv);
 	if (o.rounds < 1 || o.rounds > MATRIX_ROUNDS || o.seconds <= 0)
 		refuse("1 to 16 rounds, and more than 0 seconds", NULL);
+	if (o.growth_rounds < 1 || o.growth_rounds > MATRIX_ROUNDS || o.rival_rounds > o.growth_rounds || o.growth_pairs < 1000)
+		refuse("1 to 16 rounds of growth, no more of the rivals, and at least 1000 pairs", NULL);
+	if (o.stalled_pairs < 1000 || o.stall_seconds <= 0 || o.pace < 1000 || o.pace > 100000000)
+		refuse("at least 1000 pairs, and 1000 to 100 million overwrites a second", NULL);
+	if (o.overhead_pairs < 1000)
+		refuse("at least 1000 pairs", NULL);
 	if (o.seed == 0)
 		o.seed = rng_fresh_seed();
 	return o;
 }
 
+/* The next number of a list that commas divide, from `least` to `most`; *at goes behind it. */
+static uint64_t next_number(const char **at, uint64_t least, uint64_t most, const char *what)
+{
+	char *end;
+	uint64_t number = strtoull(*at, &end, 10);
+
+	if (end == *at || (*end && *end != ',') || number < least || number > most)
+		refuse(what, *at);
+	*at = *end ? end + 1 : end;
+	return number;
+}
+
 static void choose_sizes(struct matrix *m, const char *list)
 {
-	for (const char *at = list; *at;) {
-		char *end;
-		uint64_t pairs = strtoull(at, &end, 10);
-
-		if (end == at || (*end && *end != ',') || pairs < 1000 || pairs > UINT32_MAX || m->sizes == MATRIX_SIZES)
-			refuse("up to four sizes from 1000 to 4294967295 pairs", list);
-		m->size[m->sizes++] = pairs;
-		at = *end ? end + 1 : end;
+	while (*list) {
+		if (m->sizes == MATRIX_SIZES)
+			refuse("more than four sizes", list);
+		m->size[m->sizes++] = next_number(&list, 1000, UINT32_MAX, "sizes from 1000 to 4294967295 pairs");
 	}
 }
 
@@ -85,23 +141,34 @@ static void choose_subjects(struct matrix *m, const char *list)
 			continue;
 		}
 		m->subject[m->subjects].subject = r->subject;
+		m->subject[m->subjects].is_variant = r->is_variant;
 		m->subject[m->subjects++].kind = r->kind;
 	}
 	if (m->subjects == 0)
 		refuse("no such subject", list);
 }
 
-/* The mixes that were asked for, in a table of their own. */
-static void choose_mixes(struct matrix *m, const char *list)
+static void choose_mixes(struct matrix *m, const char *threads, const char *list)
 {
-	static struct mix chosen[MATRIX_MIXES];
+	struct mix all[MATRIX_MIXES_MAX];
+	unsigned n = 0;
 
-	for (unsigned x = 0; x < MATRIX_MIXES; x++)
-		if (is_listed(list, matrix_mixes[x].name))
-			chosen[m->mixes++] = matrix_mixes[x];
-	m->mix = chosen;
-	if (m->mixes == 0)
+	for (unsigned scale = 0; *threads; scale++) {
+		if (scale == MATRIX_SCALES)
+			refuse("more than eight numbers of threads", threads);
+		matrix_add_scale(m, (unsigned)next_number(&threads, 1, 256, "1 to 256 threads"));
+	}
+	if (m->mixes == 0) {
+		memcpy(m->mix, matrix_mixes, sizeof matrix_mixes);
+		m->mixes = MATRIX_MIXES;
+	}
+	for (unsigned x = 0; x < m->mixes; x++)
+		if (is_listed(list, m->mix[x].name))
+			all[n++] = m->mix[x];
+	if (n == 0)
 		refuse("no such mix", list);
+	memcpy(m->mix, all, n * sizeof *all);
+	m->mixes = n;
 }
 
 /* ------------------------------------------------------------------------------------ one size */
@@ -143,6 +210,7 @@ static bool takes_part(const struct matrix *m, unsigned s, const struct mix *mix
 /* Who begins changes from round to round. */
 static void mix_all(struct matrix *m, unsigned size, const struct run runs[])
 {
+	static struct mix_result result;
 	struct mix_sequence sequence = mix_sequence_create(m->size[size], m->seed);
 	const unsigned total = m->mixes * m->rounds * m->subjects;
 	struct progress progress;
@@ -153,59 +221,146 @@ static void mix_all(struct matrix *m, unsigned size, const struct run runs[])
 		for (unsigned round = 0; round < m->rounds; round++)
 			for (unsigned i = 0; i < m->subjects; i++) {
 				unsigned s = (i + round) % m->subjects;
-				struct matrix_cell *cell = m->cell[size][s];
 
 				progress_update(&progress, done++, m->mix[x].name);
 				if (!takes_part(m, s, &m->mix[x]))
 					continue;
-				mix_run(&runs[s], m->size[size], &m->mix[x], &sequence, m->seconds, m->seed + round,
-					&cell->mix[x].all);
-				cell->mix[x].rate[round] = cell->mix[x].all.rate;
-				cell->mix[x].measured = true;
+				mix_run(&runs[s], m->size[size], &m->mix[x], &sequence, m->seconds, m->seed + round, &result);
+				matrix_add_round(&m->cell[size][s]->mix[x], &result);
 			}
 	progress_finish(&progress, NULL);
 	mix_sequence_free(&sequence);
 }
 
-static void measure(struct matrix *m, unsigned size)
+/* A round of the pairs is short: what changes in the machine shall meet both of it. */
+#define PAIRED_ROUND_SECONDS 0.025
+
+static void measure(struct comparison *c, unsigned size, bool mixes, bool paired)
 {
+	struct matrix *m = &c->matrix;
 	struct run runs[MATRIX_SUBJECTS];
 
 	load_all(m, size, runs);
-	mix_all(m, size, runs);
+	if (mixes)
+		mix_all(m, size, runs);
+	if (paired)
+		paired_measure(&c->paired, m, size, runs, PAIRED_ROUND_SECONDS);
 	for (unsigned s = 0; s < m->subjects; s++) {
 		run_expect_count(&runs[s], m->size[size]);
 		run_destroy(&runs[s]);
 	}
-	matrix_print(m, size);
+	if (mixes)
+		matrix_print(m, size);
 }
 
-static void write_file(int (*write)(const struct matrix *m, const char *path), const struct matrix *m, const char *path)
-{
-	int error = path ? write(m, path) : 0;
+/* ------------------------------------------------------------------------------------ all of it */
 
-	if (error)
-		refuse(strerror(-error), path);
+static void measure_matrix(struct comparison *c, const struct options *o)
+{
+	bool mixes = is_listed(o->measures, "mixes"), paired = is_listed(o->measures, "paired");
+
+	for (unsigned size = 0; (mixes || paired) && size < c->matrix.sizes; size++)
+		measure(c, size, mixes, paired);
+	paired_print(&c->paired);
+	if (mixes)
+		matrix_judge(&c->matrix, &c->bounds);
+	paired_judge(&c->paired, &c->bounds);
+}
+
+static void measure_growth(struct comparison *c, const struct options *o)
+{
+	c->growth.pairs = o->growth_pairs;
+	c->growth.rounds = (unsigned)o->growth_rounds;
+	c->growth.rival_rounds = (unsigned)o->rival_rounds;
+	growth_measure(&c->growth, &c->matrix);
+	growth_print(&c->growth, &c->matrix);
+	growth_judge(&c->growth, &c->matrix, &c->bounds);
+}
+
+static void measure_stalled(struct comparison *c, const struct options *o)
+{
+	c->stalled.pairs = o->stalled_pairs;
+	c->stalled.pace = o->pace;
+	c->stalled.enters_s = o->stall_seconds / 4;
+	c->stalled.leaves_s = c->stalled.enters_s + o->stall_seconds;
+	c->stalled.ends_s = c->stalled.leaves_s + o->stall_seconds / 2;
+	stalled_measure(&c->stalled, &c->matrix);
+	stalled_print(&c->stalled, &c->matrix);
+}
+
+static void measure_overhead(struct comparison *c, const struct options *o)
+{
+	c->overhead.max = o->overhead_pairs;
+	c->overhead.with_rivals = !o->ours_alone;
+	overhead_measure(&c->overhead, &c->matrix);
+	overhead_print(&c->overhead);
+	overhead_judge(&c->overhead, &c->bounds);
+}
+
+static int write_json(const struct comparison *c, const struct options *o)
+{
+	FILE *file = fopen(o->json, "we");
+	struct json j;
+	bool failed;
+
+	if (!file)
+		return -errno;
+	json_start(&j, file);
+	machine_write_json(&j, &c->machine);
+	json_number(&j, "seed", (double)c->matrix.seed);
+	if (is_listed(o->measures, "mixes"))
+		matrix_write_json(&c->matrix, &j);
+	if (is_listed(o->measures, "paired"))
+		paired_write_json(&c->paired, &j);
+	if (is_listed(o->measures, "growth"))
+		growth_write_json(&c->growth, &c->matrix, &j);
+	if (is_listed(o->measures, "stalled"))
+		stalled_write_json(&c->stalled, &c->matrix, &j);
+	if (is_listed(o->measures, "overhead"))
+		overhead_write_json(&c->overhead, &j);
+	json_text(&j, "judged", c->matrix.subject[0].subject->name);
+	bounds_write_json(&j, "bounds", c->bounds.bound, c->bounds.n);
+	json_finish(&j);
+	failed = ferror(file);
+	return fclose(file) != 0 || failed ? -EIO : 0;
+}
+
+static bool print_bounds(const struct comparison *c)
+{
+	if (c->bounds.n == 0)
+		return true;
+	printf("\n\nWHAT MUST HOLD for %s, as far as it was measured\n\n", c->matrix.subject[0].subject->name);
+	return bound_list_print(&c->bounds);
 }
 
 int main(int argc, char **argv)
 {
-	static struct matrix m;
+	static struct comparison c;
 	struct options o = parse(argc, argv);
+	int error;
 	bool holds;
 
-	m.machine = machine_describe();
-	m.rounds = (unsigned)o.rounds;
-	m.seconds = o.seconds;
-	m.seed = o.seed;
-	report_machine(&m.machine);
-	choose_sizes(&m, o.pairs);
-	choose_subjects(&m, o.subjects);
-	choose_mixes(&m, o.mixes);
-	for (unsigned size = 0; size < m.sizes; size++)
-		measure(&m, size);
-	holds = matrix_judge(&m);
-	write_file(matrix_write_json, &m, o.json);
-	write_file(matrix_write_csv, &m, o.csv);
+	c.machine = machine_describe();
+	c.matrix.rounds = (unsigned)o.rounds;
+	c.matrix.seconds = o.seconds;
+	c.matrix.seed = o.seed;
+	report_machine(&c.machine);
+	choose_sizes(&c.matrix, o.pairs);
+	choose_subjects(&c.matrix, o.subjects);
+	choose_mixes(&c.matrix, o.threads, o.mixes);
+	measure_matrix(&c, &o);
+	if (is_listed(o.measures, "growth"))
+		measure_growth(&c, &o);
+	if (is_listed(o.measures, "stalled"))
+		measure_stalled(&c, &o);
+	if (is_listed(o.measures, "overhead"))
+		measure_overhead(&c, &o);
+	holds = print_bounds(&c);
+	error = o.json ? write_json(&c, &o) : 0;
+	if (error)
+		refuse(strerror(-error), o.json);
+	error = o.csv ? matrix_write_csv(&c.matrix, o.csv) : 0;
+	if (error)
+		refuse(strerror(-error), o.csv);
 	return o.check && !holds ? 1 : 0;
 }

@@ -2,11 +2,11 @@
 #include "matrix.h"
 
 #include "format.h"
-#include "json.h"
-
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#define MIXES_A_LINE 14u
 
 const struct mix matrix_mixes[MATRIX_MIXES] = {
 	{ "get 1t", "gets of random pairs", MIX_GET, 0, 1 },
@@ -29,43 +29,142 @@ static const double percents[] = { 50, 99, 99.9, 99.99, 99.999 };
 
 #define PERCENTS (sizeof percents / sizeof *percents)
 
+/* Of a comparison of numbers of threads: the same without their number. */
+static const struct mix scaled[] = {
+	{ "get", "gets of random pairs", MIX_GET, 0, 0 },
+	{ "miss", "gets of keys that are not there", MIX_MISS, 0, 0 },
+	{ "batch", "gets of 32 pairs at a time", MIX_BATCH, 0, 0 },
+	{ "95/5", "gets, and overwrites of one in twenty", MIX_PUT, 0.05, 0 },
+	{ "50/50", "gets and overwrites", MIX_PUT, 0.5, 0 },
+	{ "zipf", "95/5 of pairs that are not equally popular", MIX_ZIPF, 0.05, 0 },
+};
+
+void matrix_add_scale(struct matrix *m, unsigned threads)
+{
+	static char names[MATRIX_MIXES_MAX][16];
+
+	for (unsigned i = 0; i < sizeof scaled / sizeof *scaled; i++, m->mixes++) {
+		snprintf(names[m->mixes], sizeof names[0], "%s %ut", scaled[i].name, threads);
+		m->mix[m->mixes] = scaled[i];
+		m->mix[m->mixes].name = names[m->mixes];
+		m->mix[m->mixes].threads = threads;
+	}
+}
+
+int matrix_subject_named(const struct matrix *m, const char *name)
+{
+	for (unsigned s = 0; s < m->subjects; s++)
+		if (strcmp(m->subject[s].subject->name, name) == 0)
+			return (int)s;
+	return -1;
+}
+
+int matrix_mix_named(const struct matrix *m, const char *name)
+{
+	for (unsigned x = 0; x < m->mixes; x++)
+		if (strcmp(m->mix[x].name, name) == 0)
+			return (int)x;
+	return -1;
+}
+
+void matrix_add_round(struct matrix_mix *to, const struct mix_result *round)
+{
+	to->rate[to->rounds] = round->rate;
+	to->get_p999_ns[to->rounds++] = (double)histogram_percentile(&round->get, 99.9);
+	to->switches += round->switches;
+	if (histogram_count(&round->get) == 0)
+		return;
+	if (!to->timed)
+		to->timed = calloc(1, sizeof *to->timed);
+	if (!to->timed) {
+		fprintf(stderr, "no memory for latencies\n");
+		exit(2);
+	}
+	histogram_merge(&to->timed->get, &round->get);
+	histogram_merge(&to->timed->put, &round->put);
+}
+
+static struct spread spread_of_rounds(const double rounds[MATRIX_ROUNDS], unsigned n)
+{
+	double sorted[MATRIX_ROUNDS];
+
+	if (n == 0)
+		return (struct spread){ 0, 0, 0 };
+	memcpy(sorted, rounds, n * sizeof *sorted);
+	return spread_of(sorted, n);
+}
+
 struct spread matrix_rate(const struct matrix *m, unsigned size, unsigned subject, unsigned mix)
 {
 	const struct matrix_cell *cell = m->cell[size][subject];
-	double rates[MATRIX_ROUNDS];
 
-	if (!cell || !cell->mix[mix].measured)
-		return (struct spread){ 0, 0, 0 };
-	for (unsigned i = 0; i < m->rounds; i++)
-		rates[i] = cell->mix[mix].rate[i];
-	return spread_of(rates, m->rounds);
+	return spread_of_rounds(cell ? cell->mix[mix].rate : NULL, cell ? cell->mix[mix].rounds : 0);
+}
+
+struct spread matrix_get_p999(const struct matrix *m, unsigned size, unsigned subject, unsigned mix)
+{
+	const struct matrix_cell *cell = m->cell[size][subject];
+
+	return spread_of_rounds(cell ? cell->mix[mix].get_p999_ns : NULL, cell ? cell->mix[mix].rounds : 0);
 }
 
 /* ------------------------------------------------------------------------------------ tables */
+
+/* Those from `first` on, as many as a line takes. Returns how far least and most of a median's rounds are apart at the widest. */
+static double print_rates_of(const struct matrix *m, unsigned size, unsigned first)
+{
+	unsigned end = m->mixes - first > MIXES_A_LINE ? first + MIXES_A_LINE : m->mixes;
+	double widest = 0;
+
+	printf("\n  %-12s", "");
+	for (unsigned x = first; x < end; x++)
+		printf("%10s", m->mix[x].name);
+	printf("\n");
+	for (unsigned s = 0; s < m->subjects; s++) {
+		printf("  %-12s", m->subject[s].subject->name);
+		for (unsigned x = first; x < end; x++) {
+			struct spread rate = matrix_rate(m, size, s, x);
+
+			if (rate.median > 0)
+				printf("%10.2f", rate.median / 1e6);
+			else
+				printf("%10s", "-");
+			if (rate.median > 0 && (rate.most - rate.least) / rate.median > widest)
+				widest = (rate.most - rate.least) / rate.median;
+		}
+		printf("\n");
+	}
+	return widest;
+}
 
 static void print_rates(const struct matrix *m, unsigned size)
 {
 	double widest = 0;
 
-	printf("\n  millions of operations a second, all threads; median of %u rounds of %.2f s\n\n  %-12s", m->rounds, m->seconds, "");
-	for (unsigned x = 0; x < m->mixes; x++)
-		printf("%10s", m->mix[x].name);
-	printf("\n");
-	for (unsigned s = 0; s < m->subjects; s++) {
-		printf("  %-12s", m->subject[s].subject->name);
-		for (unsigned x = 0; x < m->mixes; x++) {
-			struct spread rate = matrix_rate(m, size, s, x);
-			double spread = rate.median > 0 ? (rate.most - rate.least) / rate.median : 0;
+	printf("\n  millions of operations a second, all threads; median of %u rounds of %.2f s\n", m->rounds, m->seconds);
+	for (unsigned first = 0; first < m->mixes; first += MIXES_A_LINE) {
+		double wide = print_rates_of(m, size, first);
 
-			widest = spread > widest ? spread : widest;
-			if (rate.median > 0)
-				printf("%10.2f", rate.median / 1e6);
-			else
-				printf("%10s", "-");
-		}
-		printf("\n");
+		widest = wide > widest ? wide : widest;
 	}
 	printf("\n  Least and most of a median's rounds are at most %.0f %% of it apart.\n", widest * 100);
+}
+
+/* What a processor waits for where it cannot look ahead. */
+static void print_dependent(const struct matrix *m, unsigned size)
+{
+	for (unsigned x = 0; x < m->mixes; x++) {
+		if (m->mix[x].kind != MIX_DEPENDENT)
+			continue;
+		printf("\n  %s: %s: ns a get, the median round's, the best one's, the worst one's\n\n", m->mix[x].name, m->mix[x].what);
+		for (unsigned s = 0; s < m->subjects; s++) {
+			struct spread rate = matrix_rate(m, size, s, x);
+
+			if (rate.median > 0)
+				printf("  %-12s%10.0f%10.0f%10.0f\n", m->subject[s].subject->name, 1e9 / rate.median,
+				       1e9 / rate.most, 1e9 / rate.least);
+		}
+	}
 }
 
 static void print_histogram(const char *name, const char *what, const struct histogram *h, double share)
@@ -101,13 +200,13 @@ static void print_latencies(const struct matrix *m, unsigned size)
 		printf("\n  %s: %s; switches: involuntary ones a second", m->mix[x].name, m->mix[x].what);
 		print_head("switches");
 		for (unsigned s = 0; s < m->subjects; s++) {
-			const struct matrix_cell *cell = m->cell[size][s];
+			const struct matrix_mix *mix = m->cell[size][s] ? &m->cell[size][s]->mix[x] : NULL;
 
-			if (!cell || !cell->mix[x].measured)
+			if (!mix || !mix->timed)
 				continue;
-			print_histogram(m->subject[s].subject->name, "get", &cell->mix[x].all.get,
-					(double)cell->mix[x].all.switches / (m->seconds * m->rounds));
-			print_histogram("", "put", &cell->mix[x].all.put, 0);
+			print_histogram(m->subject[s].subject->name, "get", &mix->timed->get,
+					(double)mix->switches / (m->seconds * mix->rounds));
+			print_histogram("", "put", &mix->timed->put, 0);
 		}
 	}
 }
@@ -141,218 +240,8 @@ void matrix_print(const struct matrix *m, unsigned size)
 	printf("\n%s PAIRS of %u-byte keys and %u-byte values; seed %" PRIu64 "\n", format_count(m->size[size]).text, PAIR_KEY_SIZE,
 	       PAIR_VALUE_SIZE, m->seed);
 	print_rates(m, size);
+	print_dependent(m, size);
 	print_latencies(m, size);
 	print_loads(m, size);
 	fflush(stdout);
-}
-
-/* ------------------------------------------------------------------------------------ what must hold */
-
-/* Against whom. */
-enum against {
-	ANY_RIVAL,
-	RCU_RIVALS,
-	THE_FLOOR,
-	OUR_TWO, /* ourselves with two threads */
-};
-
-static const struct demand {
-	uint64_t pairs;
-	const char *mix;
-	enum against against;
-	double times;
-} demands[] = {
-	{ 10000000, "get 2t", ANY_RIVAL, 1.15 },  { 10000000, "get 2t", THE_FLOOR, 0.9 },   { 10000000, "miss 1t", ANY_RIVAL, 1.4 },
-	{ 10000000, "zipf 2t", ANY_RIVAL, 1.15 }, { 10000000, "batch 2t", ANY_RIVAL, 1.2 }, { 10000000, "95/5 2t", ANY_RIVAL, 1.15 },
-	{ 10000000, "95/5 8t", ANY_RIVAL, 1.0 },  { 10000000, "95/5 8t", OUR_TWO, 0.8 },    { 10000000, "50/50 2t", ANY_RIVAL, 1.0 },
-	{ 10000000, "50/50 2t", RCU_RIVALS, 3.0 }, { 10000, "get 2t", ANY_RIVAL, 1.3 },	    { 10000, "95/5 2t", ANY_RIVAL, 1.3 },
-	{ 1000000, "get 2t", ANY_RIVAL, 1.0 },	  { 1000000, "miss 1t", ANY_RIVAL, 1.0 },   { 1000000, "95/5 2t", ANY_RIVAL, 1.0 },
-	{ 1000000, "batch 2t", ANY_RIVAL, 1.0 },
-};
-
-static int mix_named(const struct matrix *m, const char *name)
-{
-	for (unsigned x = 0; x < m->mixes; x++)
-		if (strcmp(m->mix[x].name, name) == 0)
-			return (int)x;
-	return -1;
-}
-
-static int size_of(const struct matrix *m, uint64_t pairs)
-{
-	for (unsigned i = 0; i < m->sizes; i++)
-		if (m->size[i] == pairs)
-			return (int)i;
-	return -1;
-}
-
-static bool is_against(const struct matrix *m, unsigned subject, enum against against)
-{
-	enum subject_kind kind = m->subject[subject].kind;
-
-	switch (against) {
-	case ANY_RIVAL:
-		return kind == SUBJECT_LOCKS || kind == SUBJECT_RCU;
-	case RCU_RIVALS:
-		return kind == SUBJECT_RCU;
-	case THE_FLOOR:
-		return kind == SUBJECT_FLOOR;
-	default:
-		return subject == 0;
-	}
-}
-
-/* The best of those; its name in *who. */
-static double best_of(const struct matrix *m, unsigned size, unsigned mix, enum against against, const char **who)
-{
-	double best = 0;
-
-	for (unsigned s = 0; s < m->subjects; s++) {
-		double rate = is_against(m, s, against) ? matrix_rate(m, size, s, mix).median : 0;
-
-		if (rate > best) {
-			best = rate;
-			*who = m->subject[s].subject->name;
-		}
-	}
-	return best;
-}
-
-static bool judge(const struct matrix *m, const struct demand *d)
-{
-	int size = size_of(m, d->pairs), mix = mix_named(m, d->mix), two = mix_named(m, "95/5 2t");
-	const char *who = "";
-	double ours, best;
-	bool holds;
-
-	if (size < 0 || mix < 0 || (d->against == OUR_TWO && two < 0))
-		return true;
-	ours = matrix_rate(m, (unsigned)size, 0, (unsigned)mix).median;
-	best = best_of(m, (unsigned)size, (unsigned)(d->against == OUR_TWO ? two : mix), d->against, &who);
-	if (ours <= 0 || best <= 0)
-		return true;
-	holds = ours >= d->times * best;
-	printf("  %12s  %-10s %8.2f M/s, %-12s %8.2f: %6.2f x, at least %.2f  %s\n", format_count(d->pairs).text, d->mix, ours / 1e6, who,
-	       best / 1e6, ours / best, d->times, holds ? "holds" : "MISSED");
-	return holds;
-}
-
-bool matrix_judge(const struct matrix *m)
-{
-	bool holds = true;
-
-	printf("\nWHAT MUST HOLD for %s, against the best that was measured\n\n", m->subject[0].subject->name);
-	for (unsigned i = 0; i < sizeof demands / sizeof *demands; i++)
-		holds &= judge(m, &demands[i]);
-	return holds;
-}
-
-/* ------------------------------------------------------------------------------------ files */
-
-static void json_histogram(struct json *j, const char *name, const struct histogram *h)
-{
-	if (histogram_count(h) == 0)
-		return;
-	json_object(j, name);
-	json_number(j, "count", (double)histogram_count(h));
-	for (unsigned i = 0; i < PERCENTS; i++) {
-		char text[32];
-
-		snprintf(text, sizeof text, "p%g_ns", percents[i]);
-		json_number(j, text, (double)histogram_percentile(h, percents[i]));
-	}
-	json_number(j, "max_ns", (double)histogram_max(h));
-	json_object_end(j);
-}
-
-static void json_cell(struct json *j, const struct matrix *m, unsigned size, unsigned s)
-{
-	const struct matrix_cell *cell = m->cell[size][s];
-
-	json_object(j, NULL);
-	json_text(j, "subject", m->subject[s].subject->name);
-	json_text(j, "what", m->subject[s].subject->what);
-	json_number(j, "load_seconds", cell->load.seconds);
-	json_histogram(j, "load_put", &cell->load.insert);
-	json_histogram(j, "load_get", &cell->load.get);
-	json_number(j, "memory_bytes", (double)cell->load.memory_bytes);
-	json_number(j, "resident_bytes", (double)cell->load.resident_bytes);
-	json_number(j, "resident_peak_bytes", (double)cell->load.resident_peak_bytes);
-	json_list(j, "mixes");
-	for (unsigned x = 0; x < m->mixes; x++) {
-		if (!cell->mix[x].measured)
-			continue;
-		json_object(j, NULL);
-		json_text(j, "mix", m->mix[x].name);
-		json_list(j, "operations_per_second");
-		for (unsigned i = 0; i < m->rounds; i++)
-			json_number(j, NULL, cell->mix[x].rate[i]);
-		json_list_end(j);
-		json_number(j, "involuntary_switches", (double)cell->mix[x].all.switches);
-		json_histogram(j, "get", &cell->mix[x].all.get);
-		json_histogram(j, "put", &cell->mix[x].all.put);
-		json_object_end(j);
-	}
-	json_list_end(j);
-	json_object_end(j);
-}
-
-static void json_machine(struct json *j, const struct machine *machine)
-{
-	json_text(j, "cpu", machine->cpu);
-	json_number(j, "cores", machine->cores);
-	json_text(j, "kernel", machine->kernel);
-	json_text(j, "huge_pages", machine->huge_pages);
-	json_text(j, "commit", machine->commit);
-	json_text(j, "compiler", machine->compiler);
-}
-
-static int closed(FILE *file)
-{
-	bool failed = ferror(file);
-
-	return fclose(file) != 0 || failed ? -EIO : 0;
-}
-
-int matrix_write_json(const struct matrix *m, const char *path)
-{
-	FILE *file = fopen(path, "w");
-	struct json j;
-
-	if (!file)
-		return -errno;
-	json_start(&j, file);
-	json_machine(&j, &m->machine);
-	json_number(&j, "seed", (double)m->seed);
-	json_number(&j, "round_seconds", m->seconds);
-	json_list(&j, "sizes");
-	for (unsigned size = 0; size < m->sizes; size++) {
-		json_object(&j, NULL);
-		json_number(&j, "pairs", (double)m->size[size]);
-		json_list(&j, "subjects");
-		for (unsigned s = 0; s < m->subjects; s++)
-			if (m->cell[size][s])
-				json_cell(&j, m, size, s);
-		json_list_end(&j);
-		json_object_end(&j);
-	}
-	json_list_end(&j);
-	json_finish(&j);
-	return closed(file);
-}
-
-int matrix_write_csv(const struct matrix *m, const char *path)
-{
-	FILE *file = fopen(path, "w");
-
-	if (!file)
-		return -errno;
-	fprintf(file, "pairs,subject,mix,threads,round,operations_per_second\n");
-	for (unsigned size = 0; size < m->sizes; size++)
-		for (unsigned s = 0; s < m->subjects; s++)
-			for (unsigned x = 0; x < m->mixes; x++)
-				for (unsigned i = 0; m->cell[size][s] && m->cell[size][s]->mix[x].measured && i < m->rounds; i++)
-					fprintf(file, "%" PRIu64 ",%s,%s,%u,%u,%.0f\n", m->size[size], m->subject[s].subject->name,
-						m->mix[x].name, m->mix[x].threads, i + 1, m->cell[size][s]->mix[x].rate[i]);
-	return closed(file);
 }

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define SEQUENCE (UINT64_C(1) << 21)
 #define ZIPF_THETA 0.99
@@ -16,8 +15,6 @@ struct mixing {
 	const struct mix_sequence *sequence;
 	uint64_t pairs;
 	struct worker *workers;
-	/* Relaxed: read when all have ended. */
-	atomic_uint_fast64_t switches;
 };
 
 struct mix_sequence mix_sequence_create(uint64_t pairs, uint64_t seed)
@@ -187,13 +184,6 @@ static void mixed_timed(const struct mixing *m, struct worker *w)
 
 /* ------------------------------------------------------------------------------------ threads */
 
-static uint64_t involuntary_switches(void)
-{
-	struct rusage usage;
-
-	return getrusage(RUSAGE_THREAD, &usage) == 0 ? (uint64_t)usage.ru_nivcsw : 0;
-}
-
 static void work(struct team_member *me)
 {
 	static void (*const turn[])(const struct mixing *m, struct worker *w) = {
@@ -202,7 +192,6 @@ static void work(struct team_member *me)
 	};
 	struct mixing *m = me->ctx;
 	struct worker *w = &m->workers[me->index];
-	uint64_t switches = involuntary_switches();
 
 	worker_begin(m->run, w);
 	while (!team_stopping(me)) {
@@ -210,7 +199,6 @@ static void work(struct team_member *me)
 		worker_pause(m->run, w, RUN_BATCH);
 	}
 	worker_end(m->run, w);
-	atomic_fetch_add_explicit(&m->switches, involuntary_switches() - switches, memory_order_relaxed);
 }
 
 void mix_run(const struct run *run, uint64_t pairs, const struct mix *mix, const struct mix_sequence *sequence, double seconds,
@@ -220,16 +208,15 @@ void mix_run(const struct run *run, uint64_t pairs, const struct mix *mix, const
 	struct team_options options = {
 		.threads = mix->threads, .work = work, .ctx = &m, .name = mix->name, .watchdog_s = (unsigned)seconds + RUN_WATCHDOG_S
 	};
-	struct team *team;
+	struct team *team = team_start(&options);
 
-	atomic_init(&m.switches, 0);
-	team = team_start(&options);
 	sleep_ns((uint64_t)(seconds * 1e9));
 	team_stop(team);
 	team_join(team);
+	memset(result, 0, sizeof *result);
 	result->rate = (double)workers_done(m.workers, mix->threads) / workers_seconds(m.workers, mix->threads);
-	result->switches += m.switches;
 	for (unsigned i = 0; i < mix->threads; i++) {
+		result->switches += m.workers[i].switches;
 		histogram_merge(&result->get, &m.workers[i].get);
 		histogram_merge(&result->put, &m.workers[i].put);
 	}

@@ -29,7 +29,7 @@ struct mix {
 struct mix_result {
 	double rate;			/* operations per second, all threads; of a batch each key is one */
 	uint64_t switches;		/* involuntary context switches of all threads */
-	struct histogram get, put;	/* of MIX_TIMED */
+	struct histogram get, put;	/* of MIX_TIMED; else empty */
 };
 
 /** Which pairs MIX_ZIPF uses, in order, drawn ahead: drawing one takes as long as a lookup. */
@@ -45,7 +45,7 @@ void mix_sequence_free(struct mix_sequence *sequence);
 /** Can the subject do that at all? */
 bool mix_is_for(const struct mix *mix, const struct subject *subject);
 
-/** Run it on a map of pairs 0 to `pairs` - 1. `result` is added to, but for the rate. */
+/** Run it on a map of pairs 0 to `pairs` - 1. */
 void mix_run(const struct run *run, uint64_t pairs, const struct mix *mix, const struct mix_sequence *sequence, double seconds,
 	     uint64_t seed, struct mix_result *result);
 

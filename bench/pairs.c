@@ -129,6 +129,7 @@ void pairs_load(const struct pairs *p, struct load_result *result)
 
 	result->seconds = workers_seconds(phase.workers, 1);
 	result->insert = phase.workers[0].put;
+	result->switches = phase.workers[0].switches;
 	for (unsigned i = 1; i < p->threads; i++)
 		histogram_merge(&result->get, &phase.workers[i].get);
 	free(phase.workers);

@@ -19,8 +19,8 @@ static const struct {
 
 void report_machine(const struct machine *m)
 {
-	printf("librcumap %d.%d.%d, commit %s, %s\n", RCUMAP_VERSION_MAJOR, RCUMAP_VERSION_MINOR, RCUMAP_VERSION_PATCH,
-	       m->commit, m->compiler);
+	printf("librcumap %d.%d.%d, commit %s, %s %s\n", RCUMAP_VERSION_MAJOR, RCUMAP_VERSION_MINOR, RCUMAP_VERSION_PATCH,
+	       m->commit, m->compiler, m->flags);
 	printf("%s, %u cores, %s, %s, huge pages: %s\n\n", m->cpu, m->cores, format_bytes((double)m->memory_bytes).text,
 	       m->kernel, m->huge_pages);
 	fflush(stdout);
@@ -219,22 +219,6 @@ void report_pairs(const struct results *r)
 
 /* ------------------------------------------------------------------------------------ the bounds */
 
-static struct formatted bound_value(const struct bound *b, double value)
-{
-	switch (b->unit) {
-	case BOUND_NS:
-		return format_ns(value);
-	case BOUND_BYTES:
-		return value < 1e4 ? text_of("%.1f B", value, 0) : format_bytes(value);
-	case BOUND_TIMES:
-		return format_times(value);
-	case BOUND_COUNT:
-		return format_count((uint64_t)value);
-	default:
-		return value < 1 ? text_of("1/%.1f", 1 / value, 0) : text_of("%.1f", value, 0);
-	}
-}
-
 static uint64_t largest_memory(const struct results *r)
 {
 	const struct load_result *ours = &r->pairs.side[OURS].load;
@@ -251,15 +235,10 @@ bool report_bounds(const struct results *r)
 	if (n == 0)
 		return true;
 	printf("\n\n3  WHAT MUST HOLD for %s\n\n", r->subject[OURS]->name);
-	printf("  %-34s%12s%22s%12s\n", "", "measured", "bound", "margin");
+	bound_print_head();
 	for (unsigned i = 0; i < n; i++) {
-		const struct bound *b = &bounds[i];
-		bool holds = bound_holds(b);
-
-		printf("  %-34s%12s%12s%10s%12s  %s\n", b->what, bound_value(b, b->value).text,
-		       b->at_least ? "at least" : "at most", bound_value(b, b->limit).text,
-		       bound_margin(b) > 0 ? format_times(bound_margin(b)).text : "", holds ? "holds" : "MISSED");
-		all = all && holds;
+		bound_print(&bounds[i]);
+		all = bound_holds(&bounds[i]) && all;
 	}
 	printf("\n  A service that holds 10,000,000 such pairs may spend 1 to 2 GB on them: here it would be %s.\n",
 	       format_bytes(per_pair(r, largest_memory(r)) * 1e7).text);

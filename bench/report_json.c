@@ -6,19 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-static void write_machine(struct json *j, const struct machine *m)
-{
-	json_object(j, "machine");
-	json_text(j, "cpu", m->cpu);
-	json_number(j, "cores", m->cores);
-	json_number(j, "memory_bytes", (double)m->memory_bytes);
-	json_text(j, "kernel", m->kernel);
-	json_text(j, "huge_pages", m->huge_pages);
-	json_text(j, "compiler", m->compiler);
-	json_text(j, "commit", m->commit);
-	json_object_end(j);
-}
-
 static void write_histogram(struct json *j, const char *name, const struct histogram *h)
 {
 	json_object(j, name);
@@ -121,17 +108,7 @@ static void write_bounds(struct json *j, const struct results *r)
 	struct bound bounds[BOUNDS_MAX];
 	unsigned n = bounds_judge(bounds, r);
 
-	json_list(j, "bounds");
-	for (unsigned i = 0; i < n; i++) {
-		json_object(j, NULL);
-		json_text(j, "what", bounds[i].what);
-		json_number(j, "value", bounds[i].value);
-		json_text(j, "must_be", bounds[i].at_least ? "at least" : "at most");
-		json_number(j, "limit", bounds[i].limit);
-		json_bool(j, "holds", bound_holds(&bounds[i]));
-		json_object_end(j);
-	}
-	json_list_end(j);
+	bounds_write_json(j, "bounds", bounds, n);
 }
 
 int report_json(const char *path, const struct machine *m, const struct results *r)
@@ -143,7 +120,7 @@ int report_json(const char *path, const struct machine *m, const struct results 
 	if (!file)
 		return -errno;
 	json_start(&j, file);
-	write_machine(&j, m);
+	machine_write_json(&j, m);
 	if (r->has_trace)
 		write_trace(&j, r);
 	if (r->has_pairs)

@@ -24,3 +24,10 @@ uint64_t resident_bytes_trimmed(void)
 	malloc_trim(0);
 	return resident_bytes();
 }
+
+uint64_t resident_bytes_since(uint64_t base)
+{
+	uint64_t now = resident_bytes();
+
+	return now > base ? now - base : 0;
+}

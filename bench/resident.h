@@ -14,4 +14,7 @@ uint64_t resident_bytes(void);
 /** The same, after free memory that malloc keeps has gone back: for the difference that one map makes. */
 uint64_t resident_bytes_trimmed(void);
 
+/** What it has more than that; 0 if less. */
+uint64_t resident_bytes_since(uint64_t base);
+
 #endif

@@ -68,15 +68,3 @@ unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r)
 				      BOUND_RATIO };
 	return n;
 }
-
-double bound_margin(const struct bound *b)
-{
-	if (b->unit == BOUND_COUNT)
-		return 0;
-	return b->at_least ? b->value / b->limit : b->limit / b->value;
-}
-
-bool bound_holds(const struct bound *b)
-{
-	return b->at_least ? b->value >= b->limit : b->value <= b->limit;
-}

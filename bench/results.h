@@ -6,6 +6,7 @@
 #ifndef BENCH_RESULTS_H
 #define BENCH_RESULTS_H
 
+#include "bound.h"
 #include "pairs.h"
 #include "replay.h"
 #include "subject.h"
@@ -60,27 +61,9 @@ struct results {
 /** Median, least and most of n values, n >= 1; sorts them. */
 struct spread spread_of(double *values, unsigned n);
 
-/** One thing that must hold. */
-struct bound {
-	const char *what;
-	double value, limit;
-	bool at_least; /* else at most */
-	enum bound_unit {
-		BOUND_NS,
-		BOUND_BYTES,
-		BOUND_TIMES,
-		BOUND_RATIO, /* a fraction */
-		BOUND_COUNT, /* at most 0 */
-	} unit;
-};
-
 #define BOUNDS_MAX 8u
 
 /** All that the results allow to judge; returns how many. */
 unsigned bounds_judge(struct bound bounds[BOUNDS_MAX], const struct results *r);
-bool bound_holds(const struct bound *b);
-/** How far it is on the right side: 2.0 is by a factor of two, below 1 is the wrong side. 0: there is no
- * margin to speak of. */
-double bound_margin(const struct bound *b);
 
 #endif

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static _Noreturn void fail(const struct run *run, const char *verb, uint64_t id, const char *why)
 {
@@ -81,15 +82,25 @@ double workers_seconds(const struct worker *workers, unsigned threads)
 	return (double)(finish - start) / 1e9;
 }
 
+/* Of this thread, so far. */
+static uint64_t involuntary_switches(void)
+{
+	struct rusage usage;
+
+	return getrusage(RUSAGE_THREAD, &usage) == 0 ? (uint64_t)usage.ru_nivcsw : 0;
+}
+
 void worker_begin(const struct run *run, struct worker *w)
 {
 	run->subject->thread_enter();
+	w->switches = involuntary_switches();
 	w->start_ns = now_ns();
 }
 
 void worker_end(const struct run *run, struct worker *w)
 {
 	w->finish_ns = now_ns();
+	w->switches = involuntary_switches() - w->switches;
 	run->subject->thread_leave();
 }
 

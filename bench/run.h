@@ -37,6 +37,7 @@ struct worker {
 	uint64_t hits, misses;	      /* of gets */
 	uint64_t served_bytes;	      /* copied out by gets */
 	uint64_t start_ns, finish_ns; /* when its work began and ended */
+	uint64_t switches;	      /* involuntary context switches meanwhile */
 	struct rng rng;
 	struct histogram get, put, delete;
 };

@@ -11,6 +11,7 @@
 #ifndef BENCH_SUBJECT_H
 #define BENCH_SUBJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,10 @@ struct subject {
 	void (*thread_leave)(void);
 	/** Called every few dozen operations, outside all of them. */
 	void (*thread_pause)(void);
+	/** A reader's section, for a thread that has entered: nothing that he may have found is given back before he has left it.
+	 * Both NULL where readers hold locks: whoever stays then stops the writers instead. */
+	void (*section_begin)(void);
+	void (*section_end)(void);
 
 	/** May be NULL: make room for so many pairs in an empty map. 0 or -errno. */
 	int (*reserve)(void *map, uint64_t pairs);
@@ -66,6 +71,7 @@ struct subject {
 	/** Wait until work that was put off (reclaiming, moving to a larger table) is done. Called by a thread that has not
 	 * entered, while nobody writes. */
 	void (*settle)(void *map);
+	bool cannot_grow;
 };
 
 /** For what a subject has no use for: nothing to be done by a thread; nothing that is put off. */

@@ -148,10 +148,13 @@ static int find(void *map, const void *key, size_t key_size, void *buffer, size_
 	static void enter_##name_(void) { flavor_register(flavor_); }                                    \
 	static void leave_##name_(void) { flavor_unregister(flavor_); }                                  \
 	static void pause_##name_(void) { flavor_quiescent(flavor_); }                                   \
+	static void begin_##name_(void) { rcumap_read_lock_##name_(); }                                  \
+	static void end_##name_(void) { rcumap_read_unlock_##name_(); }                                  \
 	const struct subject subject_rcumap_##name_ = {                                                  \
 		.name = "rcumap-" #name_, .what = "librcumap, flavor " #name_ ", defaults otherwise",     \
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
+		.section_begin = begin_##name_, .section_end = end_##name_,                                     \
 		.reserve = reserve, .get = get, .get_batch = get_batch, .put = put, .put_for = put_for,              \
 		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
 	};                                                                                               \

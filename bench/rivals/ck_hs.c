@@ -75,6 +75,16 @@ static void leave(void)
 	urcu_memb_unregister_thread();
 }
 
+static void section_begin(void)
+{
+	urcu_memb_read_lock();
+}
+
+static void section_end(void)
+{
+	urcu_memb_read_unlock();
+}
+
 /* ------------------------------------------------------------------ pairs */
 
 static uint64_t allocated_bytes(struct pair *pair)
@@ -346,6 +356,8 @@ const struct subject subject_ck_hs = {
 	.thread_enter = enter,
 	.thread_leave = leave,
 	.thread_pause = subject_nothing,
+	.section_begin = section_begin,
+	.section_end = section_end,
 	.reserve = reserve,
 	.get = get,
 	.put = put,

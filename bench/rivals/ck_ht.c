@@ -89,6 +89,16 @@ static void leave(void)
 	record = NULL;
 }
 
+static void section_begin(void)
+{
+	ck_epoch_begin(record, NULL);
+}
+
+static void section_end(void)
+{
+	ck_epoch_end(record, NULL);
+}
+
 /* ------------------------------------------------------------------ pairs */
 
 CK_EPOCH_CONTAINER(struct pair, reclaim, pair_of)
@@ -424,6 +434,8 @@ const struct subject subject_ck_ht = {
 	.thread_enter = enter,
 	.thread_leave = leave,
 	.thread_pause = subject_nothing,
+	.section_begin = section_begin,
+	.section_end = section_end,
 	.reserve = reserve,
 	.get = get,
 	.put = put,

@@ -529,6 +529,9 @@ const struct subject subject_dpdk = {
 	.thread_enter = thread_enter,
 	.thread_leave = thread_leave,
 	.thread_pause = thread_pause,
+	/* Who has entered is a reader until his next pause. */
+	.section_begin = subject_nothing,
+	.section_end = subject_nothing,
 	.get = dpdk_get,
 	.get_batch = dpdk_get_batch,
 	.put = dpdk_put,
@@ -536,4 +539,5 @@ const struct subject subject_dpdk = {
 	.count = dpdk_count,
 	.memory = dpdk_memory,
 	.settle = dpdk_settle,
+	.cannot_grow = true,
 };

@@ -274,4 +274,5 @@ const struct subject subject_floor = {
 	.count = floor_count,
 	.memory = floor_memory,
 	.settle = subject_settled,
+	.cannot_grow = true,
 };

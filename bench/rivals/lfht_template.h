@@ -85,6 +85,16 @@ static void lfht_pause(void)
 	rcu_quiescent_state();
 }
 
+static void lfht_section_begin(void)
+{
+	rcu_read_lock();
+}
+
+static void lfht_section_end(void)
+{
+	rcu_read_unlock();
+}
+
 /* Around calls that any thread may make. True if leave_if() has something to do. */
 static bool enter_if_outside(void)
 {
@@ -413,6 +423,8 @@ static void lfht_settle(void *opaque)
 		.thread_enter = lfht_enter,							\
 		.thread_leave = lfht_leave,							\
 		.thread_pause = lfht_pause,							\
+		.section_begin = lfht_section_begin,						\
+		.section_end = lfht_section_end,						\
 		.reserve = lfht_reserve,							\
 		.get = lfht_get,								\
 		.put = lfht_put,								\

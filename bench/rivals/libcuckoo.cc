@@ -137,6 +137,8 @@ const struct subject subject_libcuckoo = {
 	.thread_enter = subject_nothing,
 	.thread_leave = subject_nothing,
 	.thread_pause = subject_nothing,
+	.section_begin = nullptr,
+	.section_end = nullptr,
 	.reserve = reserve,
 	.get = get,
 	.get_batch = nullptr,
@@ -147,5 +149,6 @@ const struct subject subject_libcuckoo = {
 	.memory = memory,
 	.books = nullptr,
 	.settle = settle,
+	.cannot_grow = false,
 };
 }

@@ -13,6 +13,7 @@ struct rival {
 	const struct subject *subject; /* NULL: its library was not there */
 	const char *name, *package; /* as the subject's name; what Debian calls the library's package */
 	enum subject_kind kind;
+	bool is_variant; /* of one above it: its memory is the same, and grows and is given back alike */
 };
 
 /** Ends with one that has no name. */

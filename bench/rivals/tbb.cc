@@ -173,6 +173,8 @@ const struct subject subject_tbb = {
 	.thread_enter = subject_nothing,
 	.thread_leave = subject_nothing,
 	.thread_pause = subject_nothing,
+	.section_begin = nullptr,
+	.section_end = nullptr,
 	.reserve = reserve,
 	.get = get,
 	.get_batch = nullptr,
@@ -183,5 +185,6 @@ const struct subject subject_tbb = {
 	.memory = memory,
 	.books = nullptr,
 	.settle = settle,
+	.cannot_grow = false,
 };
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "matrix.h"
+
+#include "format.h"
+
+/* Against whom. */
+enum against {
+	ANY_RIVAL,
+	RCU_RIVALS,
+	THE_FLOOR,
+	OUR_TWO, /* ourselves with two threads */
+};
+
+static const struct demand {
+	uint64_t pairs;
+	const char *mix;
+	enum against against;
+	double times;
+} demands[] = {
+	{ 10000000, "get 2t", ANY_RIVAL, 1.15 },  { 10000000, "get 2t", THE_FLOOR, 0.9 },   { 10000000, "miss 1t", ANY_RIVAL, 1.4 },
+	{ 10000000, "zipf 2t", ANY_RIVAL, 1.15 }, { 10000000, "batch 2t", ANY_RIVAL, 1.2 }, { 10000000, "95/5 2t", ANY_RIVAL, 1.15 },
+	{ 10000000, "95/5 8t", ANY_RIVAL, 1.0 },  { 10000000, "95/5 8t", OUR_TWO, 0.8 },    { 10000000, "50/50 2t", ANY_RIVAL, 1.0 },
+	{ 10000000, "50/50 2t", RCU_RIVALS, 3.0 }, { 10000, "get 2t", ANY_RIVAL, 1.3 },	    { 10000, "95/5 2t", ANY_RIVAL, 1.3 },
+	{ 1000000, "get 2t", ANY_RIVAL, 1.0 },	  { 1000000, "miss 1t", ANY_RIVAL, 1.0 },   { 1000000, "95/5 2t", ANY_RIVAL, 1.0 },
+	{ 1000000, "batch 2t", ANY_RIVAL, 1.0 },
+};
+
+/* Of gets under 95/5, two threads, beside the least one of the rivals'. */
+#define P999_MIX "timed 2t"
+#define P999_PAIRS 10000000u
+#define P999_TIMES 1.1
+
+static int size_of(const struct matrix *m, uint64_t pairs)
+{
+	for (unsigned i = 0; i < m->sizes; i++)
+		if (m->size[i] == pairs)
+			return (int)i;
+	return -1;
+}
+
+static bool is_against(const struct matrix *m, unsigned subject, enum against against)
+{
+	enum subject_kind kind = m->subject[subject].kind;
+
+	switch (against) {
+	case ANY_RIVAL:
+		return kind == SUBJECT_LOCKS || kind == SUBJECT_RCU;
+	case RCU_RIVALS:
+		return kind == SUBJECT_RCU;
+	case THE_FLOOR:
+		return kind == SUBJECT_FLOOR;
+	default:
+		return subject == 0;
+	}
+}
+
+/* The best of those; its name in *who. 0: there is none. */
+static double best_of(const struct matrix *m, unsigned size, unsigned mix, enum against against, const char **who)
+{
+	double best = 0;
+
+	for (unsigned s = 0; s < m->subjects; s++) {
+		double rate = is_against(m, s, against) ? matrix_rate(m, size, s, mix).median : 0;
+
+		if (rate > best) {
+			best = rate;
+			*who = m->subject[s].subject->name;
+		}
+	}
+	return best;
+}
+
+static void judge_rate(const struct matrix *m, const struct demand *d, struct bound_list *bounds)
+{
+	int size = size_of(m, d->pairs), mix = matrix_mix_named(m, d->mix), two = matrix_mix_named(m, "95/5 2t");
+	const char *who = "";
+	double ours, best;
+
+	if (size < 0 || mix < 0 || (d->against == OUR_TWO && two < 0))
+		return;
+	ours = matrix_rate(m, (unsigned)size, 0, (unsigned)mix).median;
+	best = best_of(m, (unsigned)size, (unsigned)(d->against == OUR_TWO ? two : mix), d->against, &who);
+	if (ours <= 0 || best <= 0)
+		return;
+	bound_list_add(bounds, &(struct bound){ .value = ours / best, .limit = d->times, .at_least = true, .unit = BOUND_TIMES },
+		       "%s pairs, %s, beside %s", format_count(d->pairs).text, d->mix,
+		       d->against == OUR_TWO ? "our own two threads" : who);
+}
+
+static void judge_p999(const struct matrix *m, struct bound_list *bounds)
+{
+	int size = size_of(m, P999_PAIRS), mix = matrix_mix_named(m, P999_MIX);
+	const char *who = NULL;
+	double ours, least = 0;
+
+	if (size < 0 || mix < 0)
+		return;
+	ours = matrix_get_p999(m, (unsigned)size, 0, (unsigned)mix).median;
+	for (unsigned s = 0; s < m->subjects; s++) {
+		double p999 = is_against(m, s, ANY_RIVAL) ? matrix_get_p999(m, (unsigned)size, s, (unsigned)mix).median : 0;
+
+		if (p999 > 0 && (!who || p999 < least)) {
+			least = p999;
+			who = m->subject[s].subject->name;
+		}
+	}
+	if (ours <= 0 || !who)
+		return;
+	bound_list_add(bounds, &(struct bound){ .value = ours / least, .limit = P999_TIMES, .unit = BOUND_TIMES },
+		       "%s pairs, p99.9 of a get, 95/5 2t, beside %s", format_count(P999_PAIRS).text, who);
+}
+
+void matrix_judge(const struct matrix *m, struct bound_list *bounds)
+{
+	if (m->subject[0].kind != SUBJECT_OURS)
+		return;
+	for (unsigned i = 0; i < sizeof demands / sizeof *demands; i++)
+		judge_rate(m, &demands[i], bounds);
+	judge_p999(m, bounds);
+}
