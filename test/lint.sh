@@ -52,11 +52,11 @@ find lib -name '*.[ch]' | sort | xargs awk '
 grep -rnE --include='*.[ch]' '\b(atomic_thread_fence|__sync_synchronize|__atomic_thread_fence|cmm_mb|cmm_smp_mb|ck_pr_fence_[a-z]+)\b' lib |
 	while read -r line; do say "${line%%:	*}: a bare fence"; done
 
-find include lib test stress bench examples -name '*.[ch]' 2>/dev/null | while read -r file; do
+find include lib server test stress bench examples -name '*.[ch]' 2>/dev/null | while read -r file; do
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 600 ] || say "$file: $lines lines, at most 600"
 done
-find include lib test stress bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' 2>/dev/null | while read -r file; do
+find include lib server test stress bench examples -name '*.[ch]' -o -name '*.cc' -o -name '*.sh' 2>/dev/null | while read -r file; do
 	head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || say "$file: no SPDX line"
 done
 

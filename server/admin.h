@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file admin.h
+ * The site for those who run the service: /healthz, /metrics, /stats, /flush, and a page that shows them live.
+ */
+#ifndef RCUMAPD_ADMIN_H
+#define RCUMAPD_ADMIN_H
+
+#include "cache.h"
+#include "http.h"
+
+struct admin {
+	struct cache *cache;
+	const struct http *data; /* whose connections are told */
+	atomic_bool draining;	 /* relaxed: /healthz says 503 from some moment on */
+};
+
+/** `admin` must stay where it is. */
+struct http_site admin_site(struct admin *admin);
+
+#endif

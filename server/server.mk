@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# rcumapd, and its tests: part of GNUmakefile. Built where its libraries are; the library alone needs none of them.
+#
+# Variables: SERVER_ARGS, what `make run` passes on.
+
+SERVER_C := $(wildcard server/*.c)
+SERVER_S := $(wildcard server/*.S)
+SERVER_T := $(wildcard server/test/*.t)
+SERVER_VARIANTS := release debug asan
+DEPS_SERVER := libmicrohttpd-dev libsodium-dev libjansson-dev libsystemd-dev libjemalloc-dev
+DEPS_SERVER_TEST := curl perl
+SERVER_HEADERS := microhttpd.h sodium.h jansson.h systemd/sd-daemon.h jemalloc/jemalloc.h
+SERVER_MISSING := $(strip $(foreach h,$(SERVER_HEADERS),$(if $(wildcard /usr/include/$(h) /usr/include/*/$(h)),,$(h))))
+SERVER_LIBS := -lmicrohttpd -lsodium -ljansson -lsystemd
+# Its malloc keeps resident memory close to what is in use. Sanitizers have one of their own.
+SERVER_MALLOC.release := -ljemalloc
+SERVER_MALLOC.debug := -ljemalloc
+
+# $(1) a variant: its server, and its tests as programs that know which server they are for.
+define server_rules
+SERVER_O.$(1) := $$(SERVER_C:%.c=build/$(1)/%.o) $$(SERVER_S:%.S=build/$(1)/%.o)
+
+build/$(1)/server/members: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(LINK.$(1)) $$(SERVER_O.$(1)) $$(SERVER_LIBS) $$(SERVER_MALLOC.$(1))' | cmp -s - $$@ || \
+	echo '$$(LINK.$(1)) $$(SERVER_O.$(1)) $$(SERVER_LIBS) $$(SERVER_MALLOC.$(1))' >$$@
+
+build/$(1)/server/%.o: server/%.c build/$(1)/flags
+	$$(call say,CC)
+	$$(Q)mkdir -p $$(@D) && $$(COMPILE_C.$(1)) $$(SAN.$(1)) $$(INC_USER) $$(CFLAGS) -MMD -MP -c -o $$@ $$<
+
+build/$(1)/server/%.o: server/%.S server/%.html build/$(1)/flags
+	$$(call say,AS)
+	$$(Q)mkdir -p $$(@D) && $$(CC.$(1)) -c -o $$@ $$<
+
+build/$(1)/server/rcumapd: $$(SERVER_O.$(1)) build/$(1)/librcumap.a build/$(1)/server/members
+	$$(call say,LINK)
+	$$(Q)$$(LINK.$(1)) -o $$@ $$(filter %.o %.a,$$^) $$(SERVER_MALLOC.$(1)) $$(SERVER_LIBS) $$(LIBS) $$(LDLIBS)
+
+build/$(1)/server/test/%.t: server/test/%.t build/$(1)/flags
+	@mkdir -p $$(@D)
+	@printf '#!/bin/sh\nRCUMAPD=build/$(1)/server/rcumapd exec perl -Iserver/test $$<\n' >$$@ && chmod +x $$@
+
+ifeq ($$(SERVER_MISSING),)
+SERVER_TESTS.$(1) := $$(SERVER_T:%=build/$(1)/%)
+tests-$(1): build/$(1)/server/rcumapd $$(SERVER_TESTS.$(1))
+endif
+endef
+$(foreach v,$(SERVER_VARIANTS),$(eval $(call server_rules,$(v))))
+
+.PHONY: server run deps-server
+ifeq ($(SERVER_MISSING),)
+all: build/release/server/rcumapd
+else
+all: server-skipped
+.PHONY: server-skipped
+server-skipped:
+	@echo "rcumapd is not built: missing $(SERVER_MISSING) (make deps-server)"
+endif
+
+deps-server: ## install the Debian packages that rcumapd needs
+	@test/deps.sh $(DEPS_BUILD) $(DEPS_SERVER)
+
+deps: deps-server-check
+.PHONY: deps-server-check
+deps-server-check:
+	@test/deps.sh $(DEPS_SERVER) $(DEPS_SERVER_TEST)
+
+server: deps-server ## rcumapd, the caching service
+	@$(MAKE) --no-print-directory $(PARALLEL) build/release/server/rcumapd
+
+run: server ## rcumapd on 127.0.0.1:8080, its page on http://127.0.0.1:8081/ (SERVER_ARGS="--port 80 ...")
+	build/release/server/rcumapd $(SERVER_ARGS)
