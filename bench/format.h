@@ -23,7 +23,4 @@ struct formatted format_rate(double per_second);
 /** "5.7 x", "770 x": how many times. */
 struct formatted format_times(double times);
 
-/** The middle one of n values, n >= 1; sorts them. */
-double median(double *values, unsigned n);
-
 #endif

@@ -111,6 +111,8 @@ static void fill(struct team_member *me)
 		f->run.subject->settle(f->run.map);
 		f->series->settled[i] = beyond_content(f->run.subject->memory(f->run.map), size);
 		f->series->resident[i] = beyond_content(resident_bytes_since(f->base), size);
+		if (f->run.subject->fill)
+			f->series->fill[i] = f->run.subject->fill(f->run.map);
 		run_expect_count(&f->run, size);
 	}
 	atomic_store_explicit(&f->done, true, memory_order_relaxed);
@@ -266,6 +268,17 @@ static void print_head(const struct overhead *o)
 	printf("\n");
 }
 
+/* A lookup of a key that is absent reads its bucket's lines: more than one where it overflows. */
+static void print_fill(const struct overhead *o, const struct overhead_series *series)
+{
+	if (series->fill[0].slots <= 0 || series->has_lives)
+		return;
+	printf("\n  %s: entries a hundred slots, overflow lines a hundred buckets\n\n", series->name);
+	for (unsigned i = 0; i < OVERHEAD_SIZES; i++)
+		printf("  %13s%12.1f%12.1f\n", format_count(size_of_step(i, o->max)).text, series->fill[i].slots * 100,
+		       series->fill[i].overflow * 100);
+}
+
 void overhead_print(const struct overhead *o)
 {
 	print_head(o);
@@ -282,6 +295,8 @@ void overhead_print(const struct overhead *o)
 	printf("\n");
 	print_row(o, "peak", peak);
 	print_row(o, "resident peak", peak_resident);
+	for (unsigned i = 0; i < o->n; i++)
+		print_fill(o, &o->of[i]);
 	printf("\n  Resident: by the kernel's count. Peak: memory at any moment, by the least of all later ones, at most.\n");
 	fflush(stdout);
 }
@@ -317,6 +332,18 @@ static void json_steps(struct json *j, const char *name, const double values[OVE
 	json_list_end(j);
 }
 
+static void json_fill(struct json *j, const struct subject_fill fill[OVERHEAD_SIZES])
+{
+	double slots[OVERHEAD_SIZES], overflow[OVERHEAD_SIZES];
+
+	for (unsigned i = 0; i < OVERHEAD_SIZES; i++) {
+		slots[i] = fill[i].slots;
+		overflow[i] = fill[i].overflow;
+	}
+	json_steps(j, "entries_per_slot", slots);
+	json_steps(j, "overflow_lines_per_bucket", overflow);
+}
+
 void overhead_write_json(const struct overhead *o, struct json *j)
 {
 	json_object(j, "overhead");
@@ -331,6 +358,8 @@ void overhead_write_json(const struct overhead *o, struct json *j)
 		json_bool(j, "lives", o->of[i].has_lives);
 		json_steps(j, "settled_bytes", o->of[i].settled);
 		json_steps(j, "resident_bytes", o->of[i].resident);
+		if (o->of[i].fill[0].slots > 0)
+			json_fill(j, o->of[i].fill);
 		json_number(j, "peak", o->of[i].peak);
 		json_number(j, "resident_peak", o->of[i].resident_peak);
 		json_object_end(j);

@@ -18,6 +18,7 @@ struct overhead_series {
 	bool is_ours, has_lives;
 	/* Bytes per pair beyond key and value, when nothing is put off any more: by the map's own account, by the kernel's. */
 	double settled[OVERHEAD_SIZES], resident[OVERHEAD_SIZES];
+	struct subject_fill fill[OVERHEAD_SIZES]; /* all zero where the subject does not tell */
 	/* Memory at any moment by the least at any later one, at most: what an old table adds while there is a new one. */
 	double peak, resident_peak; /* peak: 0 where the account takes too long to ask for it all the time */
 };

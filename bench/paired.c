@@ -3,10 +3,9 @@
 
 #include "format.h"
 #include "progress.h"
+#include "spread.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* What must hold, of this many pairs. */
 #define JUDGED_PAIRS 10000000u
@@ -18,13 +17,6 @@ static const struct {
 } flavors[] = { { "rcumap-bp", "find-bp" }, { "rcumap-memb", "find-memb" }, { "rcumap-qsbr", "find-qsbr" } };
 
 #define FLAVORS (sizeof flavors / sizeof *flavors)
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 static double rate_of(const struct matrix *m, const struct run *run, unsigned size, const struct mix *mix, double seconds, uint64_t seed)
 {
@@ -42,13 +34,16 @@ static void measure(const struct matrix *m, unsigned size, const struct run *get
 	const struct run find_run = { find, get->map };
 
 	for (unsigned round = 0; round < PAIRED_ROUNDS; round++) {
-		uint64_t seed = m->seed + round;
-		double first = rate_of(m, round % 2 ? &find_run : get, size, &mix, seconds, seed);
-		double second = rate_of(m, round % 2 ? get : &find_run, size, &mix, seconds, seed);
+		double get_rate = 0, find_rate = 0;
 
-		ratio[round] = round % 2 ? first / second : second / first;
+		for (unsigned i = 0; i < 2; i++) {
+			if ((round + i) % 2)
+				find_rate = rate_of(m, &find_run, size, &mix, seconds, m->seed + round);
+			else
+				get_rate = rate_of(m, get, size, &mix, seconds, m->seed + round);
+		}
+		ratio[round] = find_rate / get_rate;
 	}
-	qsort(ratio, PAIRED_ROUNDS, sizeof *ratio, compare);
 }
 
 void paired_measure(struct paired *p, const struct matrix *m, unsigned size, const struct run runs[], double seconds)
@@ -65,6 +60,8 @@ void paired_measure(struct paired *p, const struct matrix *m, unsigned size, con
 			p->of[p->n].pairs = m->size[size];
 			p->of[p->n].threads = threads;
 			measure(m, size, &runs[get], m->subject[find].subject, threads, seconds, p->of[p->n].ratio);
+			p->of[p->n].upper = median_upper_bound(p->of[p->n].ratio, PAIRED_ROUNDS);
+			p->of[p->n].median = median(p->of[p->n].ratio, PAIRED_ROUNDS);
 			progress_update(&progress, i * JUDGED_THREADS + threads, flavors[i].get);
 		}
 	}
@@ -72,28 +69,6 @@ void paired_measure(struct paired *p, const struct matrix *m, unsigned size, con
 }
 
 /* ------------------------------------------------------------------------------------ what came out */
-
-/*
- * An upper bound of the median that is right in 95 of 100 measurements, however the ratios are distributed: each lies below the true
- * median as a fair coin falls, so with a probability of 0.95 no more than k of them do, and the next one does not.
- */
-static double upper_bound(const double sorted[PAIRED_ROUNDS])
-{
-	double probability = pow(0.5, PAIRED_ROUNDS), sum = probability; /* that just k are below; that at most k are */
-	unsigned k = 0;
-
-	while (sum < 0.95 && k < PAIRED_ROUNDS - 1) {
-		probability *= (double)(PAIRED_ROUNDS - k) / (k + 1);
-		sum += probability;
-		k++;
-	}
-	return sorted[k];
-}
-
-static double middle(const double sorted[PAIRED_ROUNDS])
-{
-	return sorted[PAIRED_ROUNDS / 2];
-}
 
 void paired_print(const struct paired *p)
 {
@@ -105,7 +80,7 @@ void paired_print(const struct paired *p)
 		const double *ratio = p->of[i].ratio;
 
 		printf("  %12s%14s%9u%10.3f%12.3f%13.3f - %.3f\n", format_count(p->of[i].pairs).text, p->of[i].get, p->of[i].threads,
-		       middle(ratio), upper_bound(ratio), ratio[PAIRED_ROUNDS / 4], ratio[PAIRED_ROUNDS - 1 - PAIRED_ROUNDS / 4]);
+		       p->of[i].median, p->of[i].upper, ratio[PAIRED_ROUNDS / 4], ratio[PAIRED_ROUNDS - 1 - PAIRED_ROUNDS / 4]);
 	}
 	printf("\n  At most: the upper 95 %% bound of the median.\n");
 	fflush(stdout);
@@ -116,7 +91,7 @@ void paired_judge(const struct paired *p, struct bound_list *bounds)
 	for (unsigned i = 0; i < p->n; i++)
 		if (p->of[i].pairs == JUDGED_PAIRS && p->of[i].threads == JUDGED_THREADS && strcmp(p->of[i].get, "rcumap-qsbr") != 0)
 			bound_list_add(bounds,
-				       &(struct bound){ .value = upper_bound(p->of[i].ratio), .limit = TIMES, .unit = BOUND_TIMES },
+				       &(struct bound){ .value = p->of[i].upper, .limit = TIMES, .unit = BOUND_TIMES },
 				       "%s pairs, get 2t, time of %s by %s", format_count(p->of[i].pairs).text, p->of[i].get,
 				       p->of[i].find);
 }
@@ -130,8 +105,8 @@ void paired_write_json(const struct paired *p, struct json *j)
 		json_text(j, "find", p->of[i].find);
 		json_number(j, "pairs", (double)p->of[i].pairs);
 		json_number(j, "threads", p->of[i].threads);
-		json_number(j, "median", middle(p->of[i].ratio));
-		json_number(j, "upper_95", upper_bound(p->of[i].ratio));
+		json_number(j, "median", p->of[i].median);
+		json_number(j, "upper_95", p->of[i].upper);
 		json_list(j, "ratios");
 		for (unsigned round = 0; round < PAIRED_ROUNDS; round++)
 			json_number(j, NULL, p->of[i].ratio[round]);

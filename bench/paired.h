@@ -19,6 +19,7 @@ struct paired {
 		uint64_t pairs;
 		unsigned threads;
 		double ratio[PAIRED_ROUNDS]; /* time of a get by that of a find, sorted */
+		double median, upper;	     /* of these, and an upper bound of it that is right in 95 of 100 cases */
 	} of[PAIRED_MAX];
 };
 

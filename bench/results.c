@@ -14,13 +14,6 @@
 /* Promised for maps of this size on; small ones live in the processor's cache, where other things decide. */
 #define PAIRS_LEAST 5000000u
 
-struct spread spread_of(double *values, unsigned n)
-{
-	double middle = median(values, n);
-
-	return (struct spread){ middle, values[0], values[n - 1] };
-}
-
 static double worst_percentile(const struct results *r, double percent)
 {
 	const struct load_result *load = &r->pairs.side[OURS].load;

@@ -9,6 +9,7 @@
 #include "bound.h"
 #include "pairs.h"
 #include "replay.h"
+#include "spread.h"
 #include "subject.h"
 
 #include <stdbool.h>
@@ -21,11 +22,6 @@ enum side {
 	OURS,
 	RIVAL,
 	SIDES,
-};
-
-/** Of several repetitions. */
-struct spread {
-	double median, least, most;
 };
 
 struct trace_results {
@@ -57,9 +53,6 @@ struct results {
 	struct trace_results trace;
 	struct pairs_results pairs;
 };
-
-/** Median, least and most of n values, n >= 1; sorts them. */
-struct spread spread_of(double *values, unsigned n);
 
 #define BOUNDS_MAX 8u
 

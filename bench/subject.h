@@ -25,6 +25,11 @@ struct subject_books {
 	uint64_t reclaimed;			       /* of all that went or was replaced, so many were given back */
 };
 
+/** How full a settled table is: entries a slot; overflow lines a bucket, of which at most so many are read beyond the first line. */
+struct subject_fill {
+	double slots, overflow;
+};
+
 struct subject {
 	const char *name; /* as an option takes it, and for a column's head: at most 12 characters */
 	const char *what; /* one line for --help and the report */
@@ -68,6 +73,8 @@ struct subject {
 	uint64_t (*memory)(void *map);
 	/** May be NULL. Exact after settle(), while nobody writes and nothing expires. */
 	struct subject_books (*books)(void *map);
+	/** May be NULL: for tables of lines that may overflow. */
+	struct subject_fill (*fill)(void *map);
 	/** Wait until work that was put off (reclaiming, moving to a larger table) is done. Called by a thread that has not
 	 * entered, while nobody writes. */
 	void (*settle)(void *map);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "flavor.h"
+#include "layout/line.h"
 #include "rcumap.h"
 
 #include <errno.h>
@@ -126,6 +127,15 @@ static struct subject_books books(void *map)
 				       .reclaimed = s.reclaimed };
 }
 
+static struct subject_fill fill(void *map)
+{
+	struct rcumap_stats s;
+
+	rcumap_stats(map, &s, sizeof s);
+	return (struct subject_fill){ .slots = (double)s.entries / (double)s.table_slots,
+				      .overflow = (double)s.overflow_lines * LINE_SLOTS / (double)s.table_slots };
+}
+
 /* The value is copied out of the entry, as rcumap_get() does. */
 static int find(void *map, const void *key, size_t key_size, void *buffer, size_t buffer_size, size_t *value_size)
 {
@@ -156,7 +166,7 @@ static int find(void *map, const void *key, size_t key_size, void *buffer, size_
 		.thread_enter = enter_##name_, .thread_leave = leave_##name_, .thread_pause = pause_##name_, \
 		.section_begin = begin_##name_, .section_end = end_##name_,                                     \
 		.reserve = reserve, .get = get, .get_batch = get_batch, .put = put, .put_for = put_for,              \
-		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
+		.remove = remove_key, .count = count, .memory = memory, .books = books, .fill = fill,                          \
 	};                                                                                               \
 	static void enter_section_##name_(void) { flavor_register(flavor_); rcumap_read_lock_##name_(); }            \
 	static void leave_section_##name_(void) { rcumap_read_unlock_##name_(); flavor_unregister(flavor_); }        \
@@ -171,7 +181,7 @@ static int find(void *map, const void *key, size_t key_size, void *buffer, size_
 		.create = create_##name_, .destroy = destroy_##name_, .settle = settle_##name_,          \
 		.thread_enter = enter_section_##name_, .thread_leave = leave_section_##name_,                    \
 		.thread_pause = pause_section_##name_, .reserve = reserve, .get = find, .put = put, .put_for = put_for, \
-		.remove = remove_key, .count = count, .memory = memory, .books = books,                          \
+		.remove = remove_key, .count = count, .memory = memory, .books = books, .fill = fill,                          \
 	}
 /* clang-format on */
 

@@ -15,6 +15,7 @@
 #include "progress.h"
 #include "report.h"
 #include "run.h"
+#include "spread.h"
 
 #include <rcumap.h>
 

@@ -148,6 +148,7 @@ const struct subject subject_libcuckoo = {
 	.count = count,
 	.memory = memory,
 	.books = nullptr,
+	.fill = nullptr,
 	.settle = settle,
 	.cannot_grow = false,
 };

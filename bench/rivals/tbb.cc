@@ -184,6 +184,7 @@ const struct subject subject_tbb = {
 	.count = count,
 	.memory = memory,
 	.books = nullptr,
+	.fill = nullptr,
 	.settle = settle,
 	.cannot_grow = false,
 };
