@@ -79,7 +79,7 @@ static struct options parse(int argc, char **argv)
 		ARG_TEXT("pairs", &o.pairs, "mixes: how many pairs, several sizes with commas between"),
 		ARG_TEXT("mixes", &o.mixes, "names of mixes, with commas between; default: all"),
 		ARG_TEXT("threads", &o.threads, "numbers of threads, with commas between: each with gets, misses, batches, 95/5, 50/50 and Zipf"),
-		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix"),
+		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix; paired: a twentieth of it"),
 		ARG_U64("rounds", &o.rounds, "mixes: rounds, of which the median counts"),
 		ARG_U64("growth-pairs", &o.growth_pairs, "growth: how many pairs a map grows to"),
 		ARG_U64("growth-rounds", &o.growth_rounds, "growth: rounds of the first subject"),
@@ -150,25 +150,25 @@ static void choose_subjects(struct matrix *m, const char *list)
 
 static void choose_mixes(struct matrix *m, const char *threads, const char *list)
 {
-	struct mix all[MATRIX_MIXES_MAX];
-	unsigned n = 0;
+	unsigned scale[MATRIX_SCALES], scales = 0, chosen = 0;
 
-	for (unsigned scale = 0; *threads; scale++) {
-		if (scale == MATRIX_SCALES)
+	while (*threads) {
+		if (scales == MATRIX_SCALES)
 			refuse("more than eight numbers of threads", threads);
-		matrix_add_scale(m, (unsigned)next_number(&threads, 1, 256, "1 to 256 threads"));
+		scale[scales++] = (unsigned)next_number(&threads, 1, 256, "1 to 256 threads");
 	}
-	if (m->mixes == 0) {
+	if (scales) {
+		matrix_set_scales(m, scale, scales);
+	} else {
 		memcpy(m->mix, matrix_mixes, sizeof matrix_mixes);
 		m->mixes = MATRIX_MIXES;
 	}
 	for (unsigned x = 0; x < m->mixes; x++)
 		if (is_listed(list, m->mix[x].name))
-			all[n++] = m->mix[x];
-	if (n == 0)
+			m->mix[chosen++] = m->mix[x];
+	m->mixes = chosen;
+	if (chosen == 0)
 		refuse("no such mix", list);
-	memcpy(m->mix, all, n * sizeof *all);
-	m->mixes = n;
 }
 
 /* ------------------------------------------------------------------------------------ one size */
@@ -232,8 +232,8 @@ static void mix_all(struct matrix *m, unsigned size, const struct run runs[])
 	mix_sequence_free(&sequence);
 }
 
-/* A round of the pairs is short: what changes in the machine shall meet both of it. */
-#define PAIRED_ROUND_SECONDS 0.025
+/* A round of the pairs is this part of one of a mix, so short that what changes in the machine meets both of it. */
+#define PAIRED_PART 20
 
 static void measure(struct comparison *c, unsigned size, bool mixes, bool paired)
 {
@@ -244,7 +244,7 @@ static void measure(struct comparison *c, unsigned size, bool mixes, bool paired
 	if (mixes)
 		mix_all(m, size, runs);
 	if (paired)
-		paired_measure(&c->paired, m, size, runs, PAIRED_ROUND_SECONDS);
+		paired_measure(&c->paired, m, size, runs, m->seconds / PAIRED_PART);
 	for (unsigned s = 0; s < m->subjects; s++) {
 		run_expect_count(&runs[s], m->size[size]);
 		run_destroy(&runs[s]);

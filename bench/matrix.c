@@ -39,15 +39,16 @@ static const struct mix scaled[] = {
 	{ "zipf", "95/5 of pairs that are not equally popular", MIX_ZIPF, 0.05, 0 },
 };
 
-void matrix_add_scale(struct matrix *m, unsigned threads)
+void matrix_set_scales(struct matrix *m, const unsigned threads[], unsigned n)
 {
 	static char names[MATRIX_MIXES_MAX][16];
 
-	for (unsigned i = 0; i < sizeof scaled / sizeof *scaled; i++, m->mixes++) {
-		snprintf(names[m->mixes], sizeof names[0], "%s %ut", scaled[i].name, threads);
-		m->mix[m->mixes] = scaled[i];
-		m->mix[m->mixes].name = names[m->mixes];
-		m->mix[m->mixes].threads = threads;
+	m->mixes = (unsigned)(sizeof scaled / sizeof *scaled) * n;
+	for (unsigned x = 0; x < m->mixes; x++) {
+		m->mix[x] = scaled[x / n];
+		m->mix[x].threads = threads[x % n];
+		snprintf(names[x], sizeof names[x], "%s %ut", scaled[x / n].name, threads[x % n]);
+		m->mix[x].name = names[x];
 	}
 }
 

@@ -58,8 +58,8 @@ struct matrix {
 /** The mixes of a comparison. */
 extern const struct mix matrix_mixes[MATRIX_MIXES];
 
-/** Add the mixes of a comparison of so many threads: gets, misses, batches, 95/5, 50/50, Zipf. */
-void matrix_add_scale(struct matrix *m, unsigned threads);
+/** Instead of these, for a comparison of numbers of threads: gets, misses, batches, 95/5, 50/50, Zipf, each with all of the n. */
+void matrix_set_scales(struct matrix *m, const unsigned threads[], unsigned n);
 
 /** Place of a subject or a mix of that name in the matrix, or -1. */
 int matrix_subject_named(const struct matrix *m, const char *name);

@@ -24,6 +24,7 @@ RCU = "#86b39b"
 OTHERS = ["#c2571a", "#3c8a4a", "#8a4fa3", "#b8860b", "#9c3a4b", "#4a6b6b", "#7a5c3e", "#5b6abf", "#a0527d"]
 # In plots one flavor of each is enough; tables have all.
 PLOTTED = ["rcumap-bp", "find-bp", "mutex", "64 mutexes", "GHashTable", "lfht-qsbr", "ck_ht", "ck_hs", "TBB", "libcuckoo", "rte_hash", "floor"]
+SCALED = ["rcumap-bp", "64 mutexes", "lfht-qsbr", "ck_ht", "TBB", "libcuckoo", "rte_hash", "floor"]
 LATENCIES = ["rcumap-bp", "lfht-qsbr", "ck_ht", "ck_hs", "TBB", "libcuckoo", "rte_hash"]
 PERCENTS = ["p50", "p90", "p99", "p99.9", "p99.99", "p99.999"]
 
@@ -56,6 +57,7 @@ td.text, th.text { text-align: left; }
 .missed { background: #fbe2df; color: #a32a1c; }
 .tally { font-size: 16px; margin: 10px 0 2px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(350px, 1fr)); gap: 14px 22px; margin: 10px 0; }
+.two { grid-template-columns: repeat(auto-fill, minmax(500px, 1fr)); }
 figure { margin: 0; max-width: 860px; }
 figcaption { font-size: 13px; font-weight: 600; margin: 0 0 2px; }
 svg { width: 100%; height: auto; display: block; }
@@ -275,14 +277,14 @@ def scaling_section(results, plotter):
         if len(threads) < 4:
             continue
         series = []
-        for s in (s for s in at["subjects"] if s["subject"] in PLOTTED):
+        for s in (s for s in at["subjects"] if s["subject"] in SCALED):
             points = [(n, rate_of(s, f"{kind} {n}t") / 1e6) for n in sorted(threads) if rate_of(s, f"{kind} {n}t")]
             if points:
                 series.append((s["subject"], plotter.color(s["subject"]), 2 if s["kind"] == "floor" else 1, points))
         tics = ", ".join(str(n) for n in sorted(threads))
-        settings = f"set logscale x 2\nset xtics ({tics})\nset yrange [0:*]\nset xlabel 'threads'"
-        figures.append(plotter.lines(f"{kind}, millions a second", series, settings, size=(560, 340)))
-    return f'<div class="grid">{"".join(figures)}</div>' if figures else ""
+        settings = f"set logscale x 2\nset xrange [{min(threads)}:{max(threads) * 1.03}]\nset xtics ({tics})\nset yrange [0:*]\nset xlabel 'threads'"
+        figures.append(plotter.lines(f"{kind}, {count(at['pairs'])} pairs, millions a second", series, settings, size=(620, 320)))
+    return f'<div class="grid two">{"".join(figures)}</div>' if figures else ""
 
 
 def latency_rows(at, mix, table):
