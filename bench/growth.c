@@ -54,6 +54,7 @@ static void fill(struct filling *f, unsigned s, bool reserved, unsigned round)
 	way->longest_put_ns[way->rounds] = (double)histogram_max(&load.insert);
 	way->longest_get_ns[way->rounds] = (double)histogram_max(&load.get);
 	way->put_p999_ns[way->rounds] = (double)histogram_percentile(&load.insert, 99.9);
+	way->undisturbed_put_ns[way->rounds] = (double)load.undisturbed_max_ns;
 	way->switches[way->rounds++] = (double)load.switches;
 }
 
@@ -99,8 +100,9 @@ static void print_way(const char *name, const char *how, const struct growth_way
 	if (way->rounds == 0)
 		return;
 	longest = of_rounds(way->longest_put_ns, way->rounds);
-	printf("  %-12s%-10s%6u%10.2f%12s%12s%12s%12s%12s%10.0f\n", name, how, way->rounds, of_rounds(way->seconds, way->rounds).median,
+	printf("  %-12s%-10s%6u%10.2f%12s%12s%12s%12s%12s%12s%10.0f\n", name, how, way->rounds, of_rounds(way->seconds, way->rounds).median,
 	       format_ns(longest.median).text, format_ns(longest.least).text, format_ns(longest.most).text,
+	       format_ns(of_rounds(way->undisturbed_put_ns, way->rounds).median).text,
 	       format_ns(of_rounds(way->put_p999_ns, way->rounds).median).text,
 	       format_ns(of_rounds(way->longest_get_ns, way->rounds).median).text, of_rounds(way->switches, way->rounds).median);
 }
@@ -109,7 +111,7 @@ void growth_print(const struct growth *g, const struct matrix *m)
 {
 	printf("\n\nGROWTH to %s pairs, one writer beside one reader: maps that begin small, and such that were told the size; medians\n\n",
 	       format_count(g->pairs).text);
-	printf("  %-22s%6s%10s%12s%12s%12s%12s%12s%10s\n", "", "rounds", "seconds", "longest put", "at least", "at most", "put p99.9",
+	printf("  %-22s%6s%10s%12s%12s%12s%12s%12s%12s%10s\n", "", "rounds", "seconds", "longest put", "at least", "at most", "undisturbed", "put p99.9",
 	       "longest get", "switches");
 	for (unsigned s = 0; s < m->subjects; s++) {
 		bool grows = g->of[s].growing.rounds > 0;
@@ -117,7 +119,8 @@ void growth_print(const struct growth *g, const struct matrix *m)
 		print_way(m->subject[s].subject->name, "growing", &g->of[s].growing);
 		print_way(grows ? "" : m->subject[s].subject->name, "reserved", &g->of[s].reserved);
 	}
-	printf("\n  Switches: involuntary ones of the writer, in all of a round. At least, at most: of the rounds' longest puts.\n");
+	printf("\n  At least, at most: of the rounds' longest puts. Undisturbed: the longest of those among which the writer was not switched\n"
+	       "  away from. Switches: involuntary ones of the writer, in all of a round.\n");
 	fflush(stdout);
 }
 
@@ -155,6 +158,7 @@ static void json_way(struct json *j, const char *name, const struct growth_way *
 	json_object(j, name);
 	json_rounds(j, "seconds", way->seconds, way->rounds);
 	json_rounds(j, "longest_put_ns", way->longest_put_ns, way->rounds);
+	json_rounds(j, "undisturbed_put_ns", way->undisturbed_put_ns, way->rounds);
 	json_rounds(j, "longest_get_ns", way->longest_get_ns, way->rounds);
 	json_rounds(j, "put_p99.9_ns", way->put_p999_ns, way->rounds);
 	json_rounds(j, "writer_involuntary_switches", way->switches, way->rounds);

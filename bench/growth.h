@@ -15,6 +15,7 @@ struct growth_way {
 	double seconds[MATRIX_ROUNDS];
 	double longest_put_ns[MATRIX_ROUNDS], longest_get_ns[MATRIX_ROUNDS], put_p999_ns[MATRIX_ROUNDS];
 	double switches[MATRIX_ROUNDS]; /* involuntary ones of the writer */
+	double undisturbed_put_ns[MATRIX_ROUNDS]; /* the longest of the puts among which there was none */
 };
 
 struct growth {

@@ -18,6 +18,8 @@ struct phase {
 	_Alignas(64) atomic_uint_fast64_t loaded;
 	/* By the writer of pairs_expire() when he has stored: the last deadline. Relaxed: nothing else goes with it. */
 	atomic_uint_fast64_t last_ns;
+	/* Likewise: of the loading writer's inserts, those among which he was not switched away from. */
+	uint64_t undisturbed_max_ns;
 };
 
 static struct team *phase_start(struct phase *phase, const struct pairs *p, void (*work)(struct team_member *me),
@@ -35,6 +37,7 @@ static struct team *phase_start(struct phase *phase, const struct pairs *p, void
 	phase->workers = workers_create(p->threads, p->seed);
 	atomic_init(&phase->loaded, 0);
 	atomic_init(&phase->last_ns, 0);
+	phase->undisturbed_max_ns = 0;
 	return team_start(&options);
 }
 
@@ -58,12 +61,12 @@ static void get_random(const struct run *run, struct worker *w, uint64_t pairs)
 		run_lost(run, id);
 }
 
-static void put_timed(const struct run *run, struct worker *w, uint64_t id, uint64_t number)
+static uint64_t put_timed(const struct run *run, struct worker *w, uint64_t id, uint64_t number)
 {
 	unsigned char value[PAIR_VALUE_SIZE];
 
 	pair_value(value, id, number);
-	run_put_timed(run, w, id, value, sizeof value);
+	return run_put_timed(run, w, id, value, sizeof value);
 }
 
 /* ------------------------------------------------------------------------------------ load */
@@ -71,12 +74,19 @@ static void put_timed(const struct run *run, struct worker *w, uint64_t id, uint
 static void load_write(struct phase *phase, struct team_member *me, struct worker *w)
 {
 	const struct pairs *p = phase->p;
+	uint64_t switches = worker_switches();
 
 	for (uint64_t id = 0; id < p->pairs;) {
-		uint64_t first = id, end = id + RUN_BATCH < p->pairs ? id + RUN_BATCH : p->pairs;
+		uint64_t first = id, end = id + RUN_BATCH < p->pairs ? id + RUN_BATCH : p->pairs, longest = 0, before = switches;
 
-		for (; id < end; id++)
-			put_timed(&p->run, w, id, 0);
+		for (; id < end; id++) {
+			uint64_t ns = put_timed(&p->run, w, id, 0);
+
+			longest = ns > longest ? ns : longest;
+		}
+		switches = worker_switches();
+		if (switches == before && longest > phase->undisturbed_max_ns)
+			phase->undisturbed_max_ns = longest;
 		/* [B1 release] all pairs below `id` are there for a reader that sees it. */
 		atomic_store_explicit(&phase->loaded, id, memory_order_release);
 		worker_pause(&p->run, w, id - first);
@@ -130,6 +140,7 @@ void pairs_load(const struct pairs *p, struct load_result *result)
 	result->seconds = workers_seconds(phase.workers, 1);
 	result->insert = phase.workers[0].put;
 	result->switches = phase.workers[0].switches;
+	result->undisturbed_max_ns = phase.undisturbed_max_ns;
 	for (unsigned i = 1; i < p->threads; i++)
 		histogram_merge(&result->get, &phase.workers[i].get);
 	free(phase.workers);

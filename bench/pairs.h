@@ -35,6 +35,7 @@ struct load_result {
 	double seconds;
 	struct histogram insert, get; /* get: by the readers meanwhile, of pairs already loaded */
 	uint64_t switches;	      /* involuntary context switches of the writer */
+	uint64_t undisturbed_max_ns;  /* the longest insert of those among which he was not switched away from */
 	uint64_t memory_bytes;	      /* by the map's own account, when settled */
 	uint64_t resident_bytes;      /* what the process grew by, when settled */
 	uint64_t resident_peak_bytes; /* and at most meanwhile, sampled */

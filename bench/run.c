@@ -82,8 +82,7 @@ double workers_seconds(const struct worker *workers, unsigned threads)
 	return (double)(finish - start) / 1e9;
 }
 
-/* Of this thread, so far. */
-static uint64_t involuntary_switches(void)
+uint64_t worker_switches(void)
 {
 	struct rusage usage;
 
@@ -93,14 +92,14 @@ static uint64_t involuntary_switches(void)
 void worker_begin(const struct run *run, struct worker *w)
 {
 	run->subject->thread_enter();
-	w->switches = involuntary_switches();
+	w->switches = worker_switches();
 	w->start_ns = now_ns();
 }
 
 void worker_end(const struct run *run, struct worker *w)
 {
 	w->finish_ns = now_ns();
-	w->switches = involuntary_switches() - w->switches;
+	w->switches = worker_switches() - w->switches;
 	run->subject->thread_leave();
 }
 
@@ -141,18 +140,20 @@ void run_put_for_timed(const struct run *run, struct worker *w, uint64_t id, con
 		run_failed(run, "put", id, error);
 }
 
-void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size)
+uint64_t run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size)
 {
 	unsigned char key[PAIR_KEY_SIZE];
-	uint64_t start;
+	uint64_t start, ns;
 	int error;
 
 	pair_key(key, id);
 	start = ticks_now();
 	error = run->subject->put(run->map, key, sizeof key, value, value_size);
-	histogram_add(&w->put, ticks_to_ns(ticks_now() - start));
+	ns = ticks_to_ns(ticks_now() - start);
+	histogram_add(&w->put, ns);
 	if (error)
 		run_failed(run, "put", id, error);
+	return ns;
 }
 
 void run_delete_timed(const struct run *run, struct worker *w, uint64_t id)

@@ -56,6 +56,8 @@ double workers_seconds(const struct worker *workers, unsigned threads);
 /** Enter the subject and start the worker's time; and the other way round. */
 void worker_begin(const struct run *run, struct worker *w);
 void worker_end(const struct run *run, struct worker *w);
+/** Involuntary context switches of this thread so far: a system call. */
+uint64_t worker_switches(void);
 /** Between two batches. */
 static inline void worker_pause(const struct run *run, struct worker *w, uint64_t operations)
 {
@@ -92,8 +94,8 @@ static inline bool run_get(const struct run *run, uint64_t id, void *buffer, siz
 /** The same, counted, and timed into w->get: the call only, not the making of the key. */
 bool run_get_timed(const struct run *run, struct worker *w, uint64_t id, void *buffer, size_t buffer_size,
 		   size_t *value_size);
-/** Store pair `id`; timed into w->put. */
-void run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size);
+/** Store pair `id`; timed into w->put. Returns ns. */
+uint64_t run_put_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size);
 /** Store it for a life of so many milliseconds; timed likewise. */
 void run_put_for_timed(const struct run *run, struct worker *w, uint64_t id, const void *value, size_t value_size,
 		       uint64_t ttl_ms);
