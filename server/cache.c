@@ -8,7 +8,7 @@
 #include <time.h>
 
 /* How long a store waits for a grace period, where memory is short: it holds up the requests of its thread meanwhile. */
-#define STORE_WAIT_MS 10
+#define STORE_WAIT_MS 100
 
 /* SipHash-2-4 with a key that nobody knows: who sends keys cannot make them collide. */
 static uint64_t keyed_hash(void *ctx, const void *key, size_t key_size)

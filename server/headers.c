@@ -2,15 +2,19 @@
 /*
  * What libmicrohttpd 0.9.75 lets through, and is refused here:
  *
- * - white space before the colon (it refuses that when it is told to be lenient, not when it is told to be strict);
+ * - white space before the colon (it refuses that when it is told to be lenient, not when it is told to be strict), and
+ *   whatever else is no name;
  * - Content-Length twice, also with equal values: it takes the first;
  * - Content-Length with Transfer-Encoding: it takes the latter;
  * - transfer codings other than chunked: it reads until the connection ends;
- * - a header that goes on in the next line: it appends that line to the header's *name*. Told by the value, which then does
- *   not stand behind the name any more;
- * - control characters in values.
+ * - control characters in values;
+ * - a zero byte in a value: it ends the value there;
+ * - a header that goes on in the next line: it appends that line to the header's *name*;
+ * - lines that end with LF alone.
  *
- * It cannot be told from here: a zero byte in a value ends it.
+ * The last three are told by where things stand. The library leaves a request's head in its buffer as it came, and puts zero
+ * bytes for what separates. So from the version to the end of the head there must be, without a gap: version, two bytes, and
+ * for each header name, one byte, blanks, value, two bytes; and two bytes more.
  */
 #include "headers.h"
 
@@ -55,13 +59,22 @@ static bool is_field_value(const char *text, size_t size)
 	return true;
 }
 
-/* Name, colon, blanks and value stand in the library's buffer as they came: with zero bytes for the colon. */
-static bool stand_together(const char *name, size_t name_size, const char *value)
+/* What walks through the head. */
+struct walk {
+	struct headers *headers;
+	const char *next; /* where the next header must begin */
+};
+
+/* Does this header stand where it must? */
+static bool stands_next(struct walk *walk, const char *name, size_t name_size, const char *value, size_t value_size)
 {
 	const char *p = name + name_size + 1;
 
+	if (name != walk->next || !value)
+		return false;
 	while (p < value && (*p == ' ' || *p == '\t'))
 		p++;
+	walk->next = value + value_size + 2;
 	return p == value;
 }
 
@@ -88,16 +101,19 @@ static const struct known {
 #undef KNOWN
 };
 
+static const char torn[] = "a header on two lines, with a zero byte, or without CRLF";
+
 static enum MHD_Result visit(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_size, const char *value,
 			     size_t value_size)
 {
-	struct headers *headers = cls;
+	struct walk *walk = cls;
+	struct headers *headers = walk->headers;
 
 	(void)kind;
 	if (!is_token(name, name_size))
 		refuse_framing(headers, MHD_HTTP_BAD_REQUEST, "a header's name is none");
-	else if (!value || !stand_together(name, name_size, value))
-		refuse_framing(headers, MHD_HTTP_BAD_REQUEST, "a header that goes on in the next line");
+	else if (!stands_next(walk, name, name_size, value, value_size))
+		refuse_framing(headers, MHD_HTTP_BAD_REQUEST, torn);
 	else if (!is_field_value(value, value_size))
 		refuse_framing(headers, MHD_HTTP_BAD_REQUEST, "a control character in a header");
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -133,15 +149,24 @@ static void judge_framing(struct headers *headers, const char *version)
 	}
 }
 
-void headers_read(struct headers *headers, struct MHD_Connection *connection, const char *version)
+static size_t head_size(struct MHD_Connection *connection)
 {
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info ? info->header_size : 0;
+}
+
+void headers_read(struct headers *headers, struct MHD_Connection *connection, const char *method, const char *version)
+{
+	struct walk walk = { headers, version + strlen(version) + 2 };
+
 	*headers = (struct headers){ 0 };
-	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, visit, headers);
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, visit, &walk);
+	if (walk.next + 2 != method + head_size(connection))
+		refuse_framing(headers, MHD_HTTP_BAD_REQUEST, torn);
 	judge_framing(headers, version);
-	if (!headers->expect)
-		return;
-	if (strcasecmp(headers->expect, "100-continue"))
+	headers->waits = headers->expect != NULL;
+	if (headers->waits && strcasecmp(headers->expect, "100-continue"))
 		refuse(headers, MHD_HTTP_EXPECTATION_FAILED, "Expect is 100-continue, or absent");
-	else
-		headers->waits = true;
 }

@@ -18,12 +18,13 @@ struct headers {
 	bool has_length;
 	uint64_t length; /* of the body, if has_length; else it is chunked, or there is none */
 	bool chunked;
-	bool waits;	   /* for 100 Continue */
+	bool waits;	   /* with its body, for an answer to Expect */
 	unsigned status;   /* what is wrong: 400, 417, 501; 0 if nothing is */
 	const char *error; /* ... in words */
 	bool unframed;	   /* where this request ends is not certain: the connection must be closed */
 };
 
-void headers_read(struct headers *headers, struct MHD_Connection *connection, const char *version);
+/** `method` and `version` as the library gives them to the handler of its first call. */
+void headers_read(struct headers *headers, struct MHD_Connection *connection, const char *method, const char *version);
 
 #endif

@@ -161,7 +161,7 @@ static void begin(struct request *request, const char *method, const char *versi
 
 	request->begun = true;
 	request->verb = verb_of(method);
-	headers_read(headers, request->connection, version);
+	headers_read(headers, request->connection, method, version);
 	if (headers->status) {
 		request_refuse(request, headers->status, headers->error);
 	} else if (version != request->target.begin + request->target.raw_size + 1) {

@@ -65,7 +65,8 @@ static void await_end(void)
 }
 
 /* A second signal ends the delay, a third the wait. */
-static void drain(const struct config *config, struct http *data, struct acceptor *acceptor, struct admin *admin)
+static void drain(const struct config *config, struct http *data, struct acceptor *acceptor,
+		  struct listeners *listeners, struct admin *admin)
 {
 	uint64_t until = now_ms() + config->drain_delay_ms, now;
 	unsigned left;
@@ -78,6 +79,7 @@ static void drain(const struct config *config, struct http *data, struct accepto
 		if (pause_ms(until - now))
 			break;
 	acceptor_stop(acceptor);
+	listen_close(listeners);
 	until = now_ms() + config->drain_timeout_ms;
 	while ((left = http_close_idle(data)) > 0 && now_ms() < until)
 		if (pause_ms(TURN_MS))
@@ -86,11 +88,12 @@ static void drain(const struct config *config, struct http *data, struct accepto
 		log_line(LOG_LEVEL_WARN, "%u connections are broken off", left);
 }
 
-void lifecycle_run(const struct config *config, struct http *data, struct acceptor *acceptor, struct admin *admin)
+void lifecycle_run(const struct config *config, struct http *data, struct acceptor *acceptor,
+		   struct listeners *listeners, struct admin *admin)
 {
 	log_line(LOG_LEVEL_INFO, "ready");
 	sd_notify(0, "READY=1");
 	await_end();
-	drain(config, data, acceptor, admin);
+	drain(config, data, acceptor, listeners, admin);
 	log_line(LOG_LEVEL_INFO, "end");
 }

@@ -15,7 +15,8 @@
 /** Block the signals: before any thread is started. */
 void lifecycle_block_signals(void);
 
-/** Tell systemd that it runs, wait for the end, drain. `acceptor` is stopped then. */
-void lifecycle_run(const struct config *config, struct http *data, struct acceptor *acceptor, struct admin *admin);
+/** Tell systemd that it runs, wait for the end, drain. Then `acceptor` is stopped, and its `listeners` are closed. */
+void lifecycle_run(const struct config *config, struct http *data, struct acceptor *acceptor,
+		   struct listeners *listeners, struct admin *admin);
 
 #endif

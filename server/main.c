@@ -128,7 +128,8 @@ static int serve(struct server *server)
 	}
 	listen_tell(&server->data_listeners);
 	listen_tell(&server->admin_listeners);
-	lifecycle_run(&server->config, server->data_http, server->data_acceptor, &server->admin);
+	lifecycle_run(&server->config, server->data_http, server->data_acceptor, &server->data_listeners,
+		      &server->admin);
 	acceptor_stop(server->admin_acceptor);
 	return 0;
 }
