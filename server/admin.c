@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* admin_page.html, by admin_page.S. */
 extern const char admin_page[], admin_page_end[];
@@ -53,9 +54,14 @@ static void answer_page(struct admin *admin, struct request *request)
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(size, (void *)admin_page, MHD_RESPMEM_PERSISTENT);
 
+	/* It needs nothing from elsewhere, and nobody is to put it into a frame. */
+	static const char policy[] = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+				     "img-src data:; connect-src 'self'; frame-ancestors 'none'";
+
 	(void)admin;
 	if (response &&
-	    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8") == MHD_NO) {
+	    (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8") == MHD_NO ||
+	     MHD_add_response_header(response, "Content-Security-Policy", policy) == MHD_NO)) {
 		MHD_destroy_response(response);
 		response = NULL;
 	}
@@ -79,6 +85,17 @@ static const struct route *route_of(const struct request *request)
 	return NULL;
 }
 
+/* A browser says on whose behalf it sends a POST: only this site's own pages may. */
+static bool is_foreign(const struct request *request)
+{
+	const char *origin = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+	const char *host = origin ? strstr(origin, "://") : NULL;
+
+	if (!origin)
+		return false;
+	return !host || !request->headers.host || strcasecmp(host + 3, request->headers.host) != 0;
+}
+
 static void begin(void *ctx, struct request *request)
 {
 	const struct route *route = route_of(request);
@@ -90,6 +107,8 @@ static void begin(void *ctx, struct request *request)
 		request_refuse(request, MHD_HTTP_NOT_FOUND, "there are /, /healthz, /metrics, /stats and /flush");
 	else if (route->post ? request->verb != VERB_POST : !reads)
 		request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "no such method here");
+	else if (route->post && is_foreign(request))
+		request_refuse(request, MHD_HTTP_FORBIDDEN, "sent by a page of another site");
 }
 
 static void finish(void *ctx, struct request *request)

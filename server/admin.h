@@ -11,8 +11,9 @@
 
 struct admin {
 	struct cache *cache;
-	const struct http *data; /* whose connections are told */
-	atomic_bool draining;	 /* relaxed: /healthz says 503 from some moment on */
+	const struct config *config; /* whose limits are told */
+	const struct http *data;     /* whose connections are told */
+	atomic_bool draining;	     /* relaxed: /healthz says 503 from some moment on */
 };
 
 /** `admin` must stay where it is. */

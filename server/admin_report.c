@@ -159,6 +159,27 @@ static void add_series(struct metrics_series *sum, const struct metrics_series *
 		sum->buckets[i] += series->buckets[i];
 }
 
+static json_t *array_of(unsigned count, uint64_t (*number)(const void *ctx, unsigned i), const void *ctx)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(array, json_integer((json_int_t)number(ctx, i)));
+	return array;
+}
+
+static uint64_t bound_at(const void *ctx, unsigned i)
+{
+	(void)ctx;
+	return metrics_bound_ns(i);
+}
+
+static uint64_t bucket_at(const void *ctx, unsigned i)
+{
+	return ((const struct metrics_series *)ctx)->buckets[i];
+}
+
+/* With buckets, too: who asks twice can tell what happened in between. */
 static json_t *requests_json(const struct metrics *metrics)
 {
 	json_t *requests = json_object();
@@ -177,10 +198,12 @@ static json_t *requests_json(const struct metrics *metrics)
 			add_series(&all, &metrics->series[v][s]);
 		}
 		json_object_set_new(requests, metrics_verb_names[v],
-				    json_pack("{s:I, s:I, s:I, s:I, s:o}", "count", (json_int_t)all.count, "p50_ns",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "count", (json_int_t)all.count,
+					      "total_ns", (json_int_t)all.total_ns, "p50_ns",
 					      (json_int_t)metrics_quantile_ns(&all, 500), "p99_ns",
 					      (json_int_t)metrics_quantile_ns(&all, 990), "p999_ns",
-					      (json_int_t)metrics_quantile_ns(&all, 999), "statuses", statuses));
+					      (json_int_t)metrics_quantile_ns(&all, 999), "statuses", statuses,
+					      "buckets", array_of(METRICS_BUCKETS, bucket_at, &all)));
 	}
 	return requests;
 }
@@ -201,11 +224,15 @@ char *admin_report_json(const struct admin *admin)
 	for (unsigned i = 0; i < COUNTERS; i++)
 		json_object_set_new(counters, metrics_counter_names[i],
 				    json_integer((json_int_t)snapshot->metrics.counters[i]));
-	all = json_pack("{s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "uptime_s", (json_int_t)snapshot->uptime_s,
-			"max_memory_bytes", (json_int_t)admin->cache->max_bytes, "open_connections",
-			(json_int_t)snapshot->connections, "draining",
+	all = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version",
+			json_sprintf("%d.%d.%d", RCUMAP_VERSION_MAJOR, RCUMAP_VERSION_MINOR, RCUMAP_VERSION_PATCH),
+			"uptime_s", (json_int_t)snapshot->uptime_s, "max_memory_bytes",
+			(json_int_t)admin->cache->max_bytes, "max_entries", (json_int_t)admin->config->max_entries,
+			"open_connections", (json_int_t)snapshot->connections, "max_connections",
+			(json_int_t)admin->config->max_connections, "draining",
 			(int)atomic_load_explicit(&admin->draining, memory_order_relaxed), "map", map, "counters",
-			counters, "requests", requests_json(&snapshot->metrics));
+			counters, "requests", requests_json(&snapshot->metrics), "bucket_bounds_ns",
+			array_of(METRICS_BUCKETS - 1, bound_at, NULL));
 	if (all)
 		text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);

@@ -102,6 +102,7 @@ static int start_admin(struct server *server)
 	};
 
 	server->admin.cache = &server->cache;
+	server->admin.config = &server->config;
 	server->admin.data = server->data_http;
 	settings.site = admin_site(&server->admin);
 	server->admin_http = http_start(&settings);
