@@ -11,10 +11,32 @@
 /* admin_page.html, by admin_page.S. */
 extern const char admin_page[], admin_page_end[];
 
+static int flush(struct admin *admin, const char *why)
+{
+	uint64_t count = rcumap_count(admin->cache->map);
+	int result = rcumap_clear(admin->cache->map);
+
+	if (count || result)
+		log_line(LOG_LEVEL_INFO, "flushed%s: %s", why, strerror(-result));
+	return result;
+}
+
+/* HAProxy tells how it sees this node (http-check send-state). */
+static bool is_passed_over(struct request *request)
+{
+	const char *state = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "X-Haproxy-Server-State");
+
+	return state && strncmp(state, "DOWN", 4) == 0;
+}
+
+/* While a balancer passes this node over, its keys are stored elsewhere, and what is here grows stale. So it is gone before
+ * the answer that may bring requests back. */
 static void answer_health(struct admin *admin, struct request *request)
 {
 	if (atomic_load_explicit(&admin->draining, memory_order_relaxed))
 		request_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "draining");
+	else if (is_passed_over(request) && flush(admin, ", for HAProxy passes this node over"))
+		request_answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, "stale values are still there: no memory");
 	else
 		request_answer_text(request, MHD_HTTP_OK, "ok");
 }
@@ -39,10 +61,7 @@ static void answer_stats(struct admin *admin, struct request *request)
 
 static void answer_flush(struct admin *admin, struct request *request)
 {
-	int result = rcumap_clear(admin->cache->map);
-
-	log_line(LOG_LEVEL_INFO, "flushed: %s", strerror(-result));
-	if (result)
+	if (flush(admin, ""))
 		request_answer_text(request, MHD_HTTP_INSUFFICIENT_STORAGE, "some of it is still there: no memory");
 	else
 		request_answer_text(request, MHD_HTTP_NO_CONTENT, NULL);

@@ -177,6 +177,15 @@ is $balancer->ask('PUT', $key, body => 'fourth', 'If-Match' => $of_before)->{sta
 is $balancer->ask('PUT', $key, body => 'fourth')->{status}, 201, 'stored';
 is $balancer->ask('GET', $key, 'If-None-Match' => $of_before)->{status}, 200, 'it is not what it was before';
 
+# A node that HAProxy does not reach for a while, but that lives on.
+$balancer->tell('disable health nodes/node2');
+$balancer->tell('set server nodes/node2 health down');
+is $balancer->ask('PUT', $key, body => 'fifth')->{status}, 204, 'its keys are stored elsewhere';
+is join('', held('node2', $keys_of{node2}[0])), $keys_of{node2}[0], 'it still has an old value';
+$balancer->tell('enable health nodes/node2');
+$balancer->await('node2', 'UP');
+is $balancer->ask('GET', $key)->{status}, 404, 'which it has forgotten when it is asked again';
+
 $balancer->end;
 ok $node{$_}->ends_well, "$_ ends well" for @names;
 done_testing;
