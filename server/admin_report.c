@@ -40,7 +40,7 @@ static const struct stat_row {
 	ROW(held_entries, false, "Entries that are being sent."),
 	ROW(held_bytes, false, "Bytes of these."),
 	ROW(stalls, true, "Readers that held up reclamation."),
-	ROW(stalled_ms, false, "Age of the reader who does so now, in milliseconds."),
+	ROW(stalled_ms, false, "Age of the reader who does so now."),
 	ROW(evicted, true, "Entries removed to make room for others."),
 	ROW(accounted_bytes, false, "Bytes that count against the limit."),
 	ROW(reserved_bytes, false, "Bytes of these that are set aside."),
@@ -83,12 +83,34 @@ static uint64_t stat_of(const struct snapshot *snapshot, const struct stat_row *
 
 /* ---------------------------------------------------------------------------------------------- Prometheus */
 
-static void print_one(FILE *out, const char *prefix, const char *name, bool counter, const char *help, uint64_t value)
+static void print_head(FILE *out, const char *name, bool counter, const char *help)
 {
-	const char *suffix = counter ? "_total" : "";
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, counter ? "counter" : "gauge");
+}
 
-	fprintf(out, "# HELP %s_%s%s %s\n# TYPE %s_%s%s %s\n%s_%s%s %" PRIu64 "\n", prefix, name, suffix, help, prefix,
-		name, suffix, counter ? "counter" : "gauge", prefix, name, suffix, value);
+static void print_one(FILE *out, const char *prefix, const char *field, bool counter, const char *help, uint64_t value)
+{
+	char name[80];
+
+	snprintf(name, sizeof name, "%s_%s%s", prefix, field, counter ? "_total" : "");
+	print_head(out, name, counter, help);
+	fprintf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+/* Prometheus wants seconds: what is called ..._ms is told as ..._seconds. */
+static void print_stat(FILE *out, const struct stat_row *row, uint64_t value)
+{
+	static const char suffix[] = "_ms";
+	size_t size = strlen(row->name);
+	char name[80];
+
+	if (size < sizeof suffix || strcmp(row->name + size - (sizeof suffix - 1), suffix)) {
+		print_one(out, "rcumap", row->name, row->counter, row->help, value);
+		return;
+	}
+	snprintf(name, sizeof name, "rcumap_%.*s_seconds", (int)(size - (sizeof suffix - 1)), row->name);
+	print_head(out, name, row->counter, row->help);
+	fprintf(out, "%s %" PRIu64 ".%03u\n", name, value / 1000, (unsigned)(value % 1000));
 }
 
 static void print_series(FILE *out, const char *verb, unsigned status, const struct metrics_series *series)
@@ -131,8 +153,7 @@ char *admin_report_prometheus(const struct admin *admin)
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof stat_rows / sizeof *stat_rows; i++)
-		print_one(out, "rcumap", stat_rows[i].name, stat_rows[i].counter, stat_rows[i].help,
-			  stat_of(snapshot, &stat_rows[i]));
+		print_stat(out, &stat_rows[i], stat_of(snapshot, &stat_rows[i]));
 	for (unsigned i = 0; i < COUNTERS; i++)
 		print_one(out, "rcumapd", metrics_counter_names[i], true, "See the manual page.",
 			  snapshot->metrics.counters[i]);

@@ -60,17 +60,23 @@ my @buckets = map { $value{$_} } sort { ($a =~ /le="([\d.e+-]+)/)[0] <=> ($b =~ 
 cmp_ok scalar(@buckets), '>', 20, 'of many buckets';
 is_deeply \@buckets, [sort { $a <=> $b } @buckets], 'each with those below';
 cmp_ok $value{"${series}_sum{verb=\"get\",status=\"200\"}"}, '>', 0, 'and a sum';
-for my $name (keys %{ $stats->{map} }) {
+for my $field (keys %{ $stats->{map} }) {
+	my $name = $field =~ s/_ms$/_seconds/r;
 	ok exists $value{"rcumap_$name"} || exists $value{"rcumap_${name}_total"}, "$name is in both";
 }
 
 my $page = $server->ask_admin('GET', '/');
 is $page->{status}, 200, 'the page';
 like $page->{headers}{'content-type'}, qr{^text/html}, 'is HTML';
-unlike $page->{body}, qr{(?:src|href)\s*=|https?:|\@import|url\(}, 'and needs nothing from elsewhere';
+unlike $page->{body} =~ s{http://www\.w3\.org/2000/svg}{}gr, qr{\bsrc\s*=|href\s*=\s*"(?!data:|/)|https?:|\@import|url\(}, 'and needs nothing from elsewhere';
+like $page->{headers}{'content-security-policy'}, qr{^default-src 'none';.* connect-src 'self'}, 'nor may it';
 
 is $server->ask_admin('GET', '/flush')->{status}, 405, 'no flush by GET';
 is $server->ask('GET', '/v1/k2')->{status}, 200, 'which changed nothing';
+is $server->ask_admin('POST', '/flush', Origin => 'http://elsewhere')->{status}, 403, 'nor by a page of another site';
+is $server->ask_admin('POST', '/flush', Origin => 'null')->{status}, 403, 'nor by one that hides where it is from';
+is $server->ask('GET', '/v1/k2')->{status}, 200, 'which changed nothing, too';
+is $server->ask_admin('POST', '/flush', Origin => 'http://test')->{status}, 204, 'by one of its own';
 is $server->ask_admin('POST', '/flush')->{status}, 204, 'flush';
 is $server->ask('GET', '/v1/k2')->{status}, 404, 'and all is gone';
 is $server->stats->{map}{entries}, 0, 'as is counted';
