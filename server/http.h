@@ -63,7 +63,8 @@ void http_add(struct http *http, int fd);
 /** From now on every answer closes its connection. Any thread. */
 void http_drain(struct http *http);
 
-/** Close connections that are between requests; how many are left. After http_drain(). Any thread. */
+/** Close connections that are between requests; how many are left. After http_drain(), when nobody calls http_add() any
+ * more. */
 unsigned http_close_idle(struct http *http);
 
 unsigned http_connections(const struct http *http);
