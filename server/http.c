@@ -9,6 +9,9 @@
  * - It takes no connections by itself here (http_add()): several listeners share one pool of threads that way, and who
  *   comes at the limit gets an answer.
  *
+ * - It reads less than there is room for and takes that for all there is, until epoll tells of more. But the end of a
+ *   connection that came with the last bytes is told of just once, with them: http_remind() has it told again.
+ *
  * Threads: a connection belongs to one thread of the pool. `busy` is what others may ask of it.
  */
 #include "http.h"
@@ -17,6 +20,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +34,8 @@
 #define HEADERS_ROOM 12288u
 /* More than what is counted here, for connections that are just being added or closed. */
 #define SPARE_CONNECTIONS 64u
+/* Connections that one poll(2) asks about. */
+#define REMIND_AT_ONCE 256u
 /* While draining: how long a new connection may take to ask for something. */
 #define FIRST_REQUEST_NS UINT64_C(1000000000)
 
@@ -374,6 +380,25 @@ unsigned http_close_idle(struct http *http)
 	waiting = atomic_load_explicit(&http->added, memory_order_relaxed) -
 		  atomic_load_explicit(&http->started, memory_order_acquire);
 	return (unsigned)waiting + http_connections(http);
+}
+
+void http_remind(struct http *http)
+{
+	pthread_mutex_lock(&http->lock);
+	for (struct connection *c = http->connections; c;) {
+		struct pollfd polled[REMIND_AT_ONCE];
+		nfds_t n = 0;
+
+		for (; c && n < REMIND_AT_ONCE; c = c->next)
+			polled[n++] = (struct pollfd){ .fd = c->fd, .events = POLLRDHUP };
+		if (poll(polled, n, 0) <= 0)
+			continue;
+		/* What has ended stays so, but whoever waits for news of it wakes up. */
+		for (nfds_t i = 0; i < n; i++)
+			if (polled[i].revents & POLLRDHUP)
+				shutdown(polled[i].fd, SHUT_RD);
+	}
+	pthread_mutex_unlock(&http->lock);
 }
 
 void http_stop(struct http *http)

@@ -67,6 +67,9 @@ void http_drain(struct http *http);
  * more. */
 unsigned http_close_idle(struct http *http);
 
+/** Have connections whose other side has closed looked at once more: for one thread, every second or so. */
+void http_remind(struct http *http);
+
 unsigned http_connections(const struct http *http);
 
 /** End all, also what is under way. No thread calls http_add() any more. */

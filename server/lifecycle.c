@@ -7,7 +7,9 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-/* How often it is looked whether connections are left. */
+/* How often connections are looked at that the other side has closed. */
+#define REMIND_MS 1000u
+/* While draining: how often it is looked whether connections are left. */
 #define TURN_MS 10u
 
 static sigset_t awaited(void)
@@ -44,24 +46,17 @@ static bool pause_ms(uint64_t ms)
 	sigset_t set = awaited();
 	int signal_number = sigtimedwait(&set, NULL, &left);
 
-	if (signal_number == SIGHUP)
-		log_reopen();
-	return signal_number == SIGTERM || signal_number == SIGINT;
-}
-
-static void await_end(void)
-{
-	sigset_t set = awaited();
-	int signal_number;
-
-	for (;;) {
-		if (sigwait(&set, &signal_number))
-			continue;
-		if (signal_number != SIGHUP)
-			return;
+	if (signal_number == SIGHUP) {
 		log_reopen();
 		log_line(LOG_LEVEL_INFO, "log opened");
 	}
+	return signal_number == SIGTERM || signal_number == SIGINT;
+}
+
+static void await_end(struct http *data)
+{
+	while (!pause_ms(REMIND_MS))
+		http_remind(data);
 }
 
 /* A second signal ends the delay, a third the wait. */
@@ -81,9 +76,11 @@ static void drain(const struct config *config, struct http *data, struct accepto
 	acceptor_stop(acceptor);
 	listen_close(listeners);
 	until = now_ms() + config->drain_timeout_ms;
-	while ((left = http_close_idle(data)) > 0 && now_ms() < until)
+	while ((left = http_close_idle(data)) > 0 && now_ms() < until) {
+		http_remind(data);
 		if (pause_ms(TURN_MS))
 			break;
+	}
 	if (left > 0)
 		log_line(LOG_LEVEL_WARN, "%u connections are broken off", left);
 }
@@ -93,7 +90,7 @@ void lifecycle_run(const struct config *config, struct http *data, struct accept
 {
 	log_line(LOG_LEVEL_INFO, "ready");
 	sd_notify(0, "READY=1");
-	await_end();
+	await_end(data);
 	drain(config, data, acceptor, listeners, admin);
 	log_line(LOG_LEVEL_INFO, "end");
 }
