@@ -2,7 +2,7 @@
 #
 # rcumapd, and its tests: part of GNUmakefile. Built where its libraries are; the library alone needs none of them.
 #
-# Variables: SERVER_ARGS, what `make run` passes on.
+# Variables: SERVER_ARGS, SERVER_BENCH_ARGS, SERVER_MEMORY_ARGS, what `make run` and the measurements pass on.
 
 SERVER_C := $(wildcard server/*.c)
 SERVER_S := $(wildcard server/*.S)
@@ -72,3 +72,32 @@ server: deps-server ## rcumapd, the caching service
 
 run: server ## rcumapd on 127.0.0.1:8080, its page on http://127.0.0.1:8081/ (SERVER_ARGS="--port 80 ...")
 	build/release/server/rcumapd $(SERVER_ARGS)
+
+# ------------------------------------------------------------------------------------------------ how fast, how large, how long
+
+# Needed by these alone: rivals, and who drives them.
+DEPS_SERVER_BENCH := perl wrk nginx-light memcached redis-server
+SECONDS ?= 3600
+
+build/release/server/bench/fill: build/release/server/bench/fill.o
+	$(call say,LINK)
+	$(Q)$(LINK.release) -o $@ $<
+
+.PHONY: server-bench server-memory server-soak server-soak-short
+server-bench: server ## GET by wrk, beside nginx on the same core (two minutes)
+	@test/deps.sh $(DEPS_SERVER_BENCH)
+	server/bench/throughput.pl $(SERVER_BENCH_ARGS)
+
+server-memory: server ## resident bytes an entry at 10 million, beside memcached and Redis (five minutes)
+	@test/deps.sh $(DEPS_SERVER_BENCH)
+	@$(MAKE) --no-print-directory $(PARALLEL) build/release/server/bench/fill
+	server/bench/memory.pl build/release/server/bench/fill $(SERVER_MEMORY_ARGS)
+
+server-soak: server ## mixed load with clients who come and go, break off and hang: is anything lost, or leaked? (SECONDS=3600)
+	@test/deps.sh perl
+	RCUMAPD=build/release/server/rcumapd server/bench/soak.pl --seconds $(SECONDS)
+
+server-soak-short: ## the same for some seconds, then with AddressSanitizer
+	@$(MAKE) --no-print-directory $(PARALLEL) build/release/server/rcumapd build/asan/server/rcumapd
+	RCUMAPD=build/release/server/rcumapd server/bench/soak.pl --seconds 6
+	RCUMAPD=build/asan/server/rcumapd $(FIXED_LAYOUT) server/bench/soak.pl --seconds 4 --sanitized
