@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "json.h"
 
+#include <math.h>
+
 static void quote(struct json *j, const char *text)
 {
 	fputc('"', j->file);
@@ -76,7 +78,10 @@ void json_list_end(struct json *j)
 void json_number(struct json *j, const char *name, double value)
 {
 	begin(j, name);
-	fprintf(j->file, "%.15g", value);
+	if (isfinite(value))
+		fprintf(j->file, "%.15g", value);
+	else
+		fputs("null", j->file);
 }
 
 void json_text(struct json *j, const char *name, const char *value)

@@ -24,6 +24,7 @@ void json_object_end(struct json *j);
 void json_list(struct json *j, const char *name);
 void json_list_end(struct json *j);
 
+/** null, if it is no number or infinite: JSON has neither. */
 void json_number(struct json *j, const char *name, double value);
 void json_text(struct json *j, const char *name, const char *value);
 void json_bool(struct json *j, const char *name, bool value);

@@ -193,11 +193,12 @@ static void work(struct team_member *me)
 	struct mixing *m = me->ctx;
 	struct worker *w = &m->workers[me->index];
 
+	/* A turn at least, also of who starts when it is over already: no rate is 0. */
 	worker_begin(m->run, w);
-	while (!team_stopping(me)) {
+	do {
 		turn[m->mix->kind](m, w);
 		worker_pause(m->run, w, RUN_BATCH);
-	}
+	} while (!team_stopping(me));
 	worker_end(m->run, w);
 }
 
