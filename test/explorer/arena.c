@@ -63,7 +63,7 @@ void arena_fail_at(unsigned nth)
 	fail_at = nth;
 }
 
-void *arena_alloc(void *ctx, size_t size, size_t align)
+void *arena_take(void *ctx, size_t size, size_t align)
 {
 	size_t at = (used + GAP + align - 1) & ~(align - 1);
 
@@ -103,7 +103,7 @@ static struct block *block_of(const volatile void *p)
 	return low == 0 ? NULL : &blocks[low - 1];
 }
 
-void arena_free(void *ctx, void *p, size_t size)
+void arena_give_back(void *ctx, void *p, size_t size)
 {
 	struct block *block = in_arena(p) ? block_of(p) : NULL;
 

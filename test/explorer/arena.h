@@ -18,8 +18,8 @@ void arena_reset(void);
 void arena_fail_at(unsigned nth);
 
 /* As rcumap_allocator wants them. */
-void *arena_alloc(void *ctx, size_t size, size_t align);
-void arena_free(void *ctx, void *p, size_t size);
+void *arena_take(void *ctx, size_t size, size_t align);
+void arena_give_back(void *ctx, void *p, size_t size);
 
 /* End the run if any byte in [p, p + size) lies in the arena and is not in a live block. pc: who touches it, for the report. */
 void arena_check(const volatile void *p, size_t size, bool store, const void *pc);

@@ -113,7 +113,7 @@ void map_limits_reset(void)
 
 void *map_limits_alloc(void *ctx, size_t size, size_t align)
 {
-	void *p = arena_alloc(ctx, size, align);
+	void *p = arena_take(ctx, size, align);
 
 	if (p != NULL)
 		count_block(size, +1);
@@ -123,7 +123,7 @@ void *map_limits_alloc(void *ctx, size_t size, size_t align)
 void map_limits_free(void *ctx, void *p, size_t size)
 {
 	count_block(size, -1);
-	arena_free(ctx, p, size);
+	arena_give_back(ctx, p, size);
 }
 
 /* ---- units, and bytes */

@@ -19,12 +19,12 @@ static size_t block_size;
 static void *alloc(size_t size)
 {
 	block_size = size;
-	return arena_alloc(NULL, size, 16);
+	return arena_take(NULL, size, 16);
 }
 
 static void free_block(void *p)
 {
-	arena_free(NULL, p, block_size);
+	arena_give_back(NULL, p, block_size);
 }
 
 /* A failed attempt retires what another retires too: the toy's bug, not this list's. */
