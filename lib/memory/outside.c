@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "ground/stripe.h"
-#include "memory/arena.h"
+#include "memory/jearena.h"
 
 /* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
 #define MALLOC_HEADER 16u
@@ -28,7 +28,7 @@ void outside_init(struct outside *outside, const struct rcumap_allocator *user)
 static void create(struct outside_arenas *arenas, uint64_t wanted, bool huge_pages)
 {
 	while (arenas->count < wanted && arenas->count < OUTSIDE_ARENAS_MAX &&
-	       arena_create(&arenas->arena[arenas->count], huge_pages))
+	       jearena_create(&arenas->arena[arenas->count], huge_pages))
 		arenas->count++;
 }
 
@@ -47,7 +47,7 @@ void outside_limit(struct outside *outside, uint64_t bytes)
 static void destroy(struct outside_arenas *arenas)
 {
 	while (arenas->count)
-		arena_destroy(arenas->arena[--arenas->count]);
+		jearena_destroy(arenas->arena[--arenas->count]);
 }
 
 void outside_fini(struct outside *outside)
@@ -71,7 +71,7 @@ static void *take(const struct outside *outside, size_t size, size_t align)
 	if (outside->user.alloc)
 		return outside->user.alloc(outside->user.ctx, size, align);
 	if (outside->arenas.count)
-		return arena_alloc(arena_for(outside, size), size, align);
+		return jearena_alloc(arena_for(outside, size), size, align);
 	if (align <= 16)
 		return malloc(size);
 	return posix_memalign(&p, align, size) ? NULL : p;
@@ -82,7 +82,7 @@ void outside_free(const struct outside *outside, void *p, size_t size)
 	if (outside->user.alloc)
 		outside->user.free(outside->user.ctx, p, size);
 	else if (outside->arenas.count)
-		arena_free(p);
+		jearena_free(p);
 	else
 		free(p);
 }

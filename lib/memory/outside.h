@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Blocks that are not the library's own to cut: from the user's allocator, or from malloc; in a map with max_bytes from
- * jemalloc's arenas, if there are any (memory/arena.h). Any thread.
+ * jemalloc's arenas, if there are any (memory/jearena.h). Any thread.
  */
 #ifndef RCUMAP_OUTSIDE_H
 #define RCUMAP_OUTSIDE_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* memory/arena: jemalloc's arenas. The test runs itself again with jemalloc preloaded. */
-#include "memory/arena.h"
+/* memory/jearena: jemalloc's arenas. The test runs itself again with jemalloc preloaded. */
+#include "memory/jearena.h"
 
 #include "fixture.h"
 
@@ -43,7 +43,7 @@ static void blocks_are_distinct_and_aligned(unsigned arena, bool huge_pages)
 	uint64_t bad = 0, advised = 0;
 
 	for (size_t i = 0; i < BLOCKS; i++) {
-		block[i] = arena_alloc(arena, BLOCK, 64);
+		block[i] = jearena_alloc(arena, BLOCK, 64);
 		if (block[i])
 			memset(block[i], (int)(i % 251), BLOCK);
 		bad += !block[i] || (uintptr_t)block[i] % 64;
@@ -61,7 +61,7 @@ static void blocks_are_distinct_and_aligned(unsigned arena, bool huge_pages)
 	else
 		is_int(advised, 0, "none is to stand on a huge page");
 	for (size_t i = 0; i < BLOCKS; i++)
-		arena_free(block[i]);
+		jearena_free(block[i]);
 	free(block);
 }
 
@@ -70,13 +70,13 @@ static void arenas(void)
 	for (unsigned huge_pages = 0; huge_pages < 2; huge_pages++) {
 		unsigned arena[2];
 
-		if (!ok(arena_create(&arena[0], huge_pages) && arena_create(&arena[1], huge_pages), "two arenas"))
+		if (!ok(jearena_create(&arena[0], huge_pages) && jearena_create(&arena[1], huge_pages), "two arenas"))
 			continue;
 		ok(arena[0] != arena[1], "not the same");
 		blocks_are_distinct_and_aligned(arena[0], huge_pages);
 		blocks_are_distinct_and_aligned(arena[1], huge_pages);
-		arena_destroy(arena[0]);
-		arena_destroy(arena[1]);
+		jearena_destroy(arena[0]);
+		jearena_destroy(arena[1]);
 	}
 }
 
@@ -123,10 +123,10 @@ static bool has_jemalloc(char **argv)
 #if defined(TEST_TSAN) || defined(TEST_ASAN)
 	diag("a sanitizer brings its own malloc");
 #else
-	if (!getenv("LD_PRELOAD") && !arena_create(&arena, false) && setenv("LD_PRELOAD", "libjemalloc.so.2", 1) == 0)
+	if (!getenv("LD_PRELOAD") && !jearena_create(&arena, false) && setenv("LD_PRELOAD", "libjemalloc.so.2", 1) == 0)
 		execv("/proc/self/exe", argv);
 #endif
-	ok(!arena_create(&arena, false), "there is no arena without jemalloc");
+	ok(!jearena_create(&arena, false), "there is no arena without jemalloc");
 	skip(1, "there is no jemalloc");
 	return false;
 }

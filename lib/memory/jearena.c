@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "memory/arena.h"
+#include "memory/jearena.h"
 
 #include <pthread.h>
 #include <stdint.h>
@@ -70,7 +70,7 @@ static void use_huge_pages(unsigned arena)
 		(void)control(arena, "extent_hooks", NULL, &ours, sizeof ours);
 }
 
-bool arena_create(unsigned *arena, bool huge_pages)
+bool jearena_create(unsigned *arena, bool huge_pages)
 {
 	size_t size = sizeof *arena;
 	ssize_t at_once = 0;
@@ -85,17 +85,17 @@ bool arena_create(unsigned *arena, bool huge_pages)
 	return true;
 }
 
-void arena_destroy(unsigned arena)
+void jearena_destroy(unsigned arena)
 {
 	(void)control(arena, "destroy", NULL, NULL, 0);
 }
 
-void *arena_alloc(unsigned arena, size_t size, size_t align)
+void *jearena_alloc(unsigned arena, size_t size, size_t align)
 {
 	return mallocx(size, ARENA_FLAG(arena) | NO_CACHE_FLAG | ALIGN_FLAG(align));
 }
 
-void arena_free(void *p)
+void jearena_free(void *p)
 {
 	dallocx(p, NO_CACHE_FLAG);
 }

@@ -7,20 +7,20 @@
  * for small blocks can stand on huge pages where the kernel has some, as the slab of other maps does: else each entry that is found
  * is a miss of the translation cache, too.
  */
-#ifndef RCUMAP_ARENA_H
-#define RCUMAP_ARENA_H
+#ifndef RCUMAP_JEARENA_H
+#define RCUMAP_JEARENA_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* A fresh one. False: there is no jemalloc, or it has none left. Takes locks. */
-bool arena_create(unsigned *arena, bool huge_pages);
+bool jearena_create(unsigned *arena, bool huge_pages);
 
 /* When all its blocks have been freed. */
-void arena_destroy(unsigned arena);
+void jearena_destroy(unsigned arena);
 
 /* As malloc() and free(), aligned. */
-void *arena_alloc(unsigned arena, size_t size, size_t align);
-void arena_free(void *p);
+void *jearena_alloc(unsigned arena, size_t size, size_t align);
+void jearena_free(void *p);
 
 #endif
