@@ -101,3 +101,40 @@ server-soak-short: ## the same for some seconds, then with AddressSanitizer
 	@$(MAKE) --no-print-directory $(PARALLEL) build/release/server/rcumapd build/asan/server/rcumapd
 	RCUMAPD=build/release/server/rcumapd server/bench/soak.pl --seconds 6
 	RCUMAPD=build/asan/server/rcumapd $(FIXED_LAYOUT) server/bench/soak.pl --seconds 4 --sanitized
+
+# ------------------------------------------------------------------------------------------------ installation
+
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DATADIR ?= $(PREFIX)/share/rcumapd
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+
+SERVER_CONF := $(SYSCONFDIR)/rcumapd.conf
+SERVER_DATA := server/deploy/rcumapd.conf server/deploy/haproxy.cfg doc/openapi.yaml
+SERVER_INSTALLED := $(SBINDIR)/rcumapd $(MANDIR)/man8/rcumapd.8 $(UNITDIR)/rcumapd.service $(UNITDIR)/rcumapd.socket \
+	$(addprefix $(DATADIR)/,$(notdir $(SERVER_DATA)))
+# What is said of places holds for the usual ones.
+SERVER_PLACES := sed -e 's|/usr/local/sbin/|$(SBINDIR)/|' -e 's|/usr/local/etc/|$(SYSCONFDIR)/|' \
+	-e 's|/usr/local/lib/systemd/system/|$(UNITDIR)/|' -e 's|/usr/local/share/rcumapd/|$(DATADIR)/|'
+
+.PHONY: install-server uninstall-server
+ifeq ($(SERVER_MISSING),)
+install: install-server
+endif
+uninstall: uninstall-server
+
+# A configuration that is there stays, and goes only as it came.
+install-server: build/release/server/rcumapd
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(SYSCONFDIR)
+	install -m 755 build/release/server/rcumapd $(DESTDIR)$(SBINDIR)/rcumapd
+	$(SERVER_PLACES) server/rcumapd.8 | install -m 644 /dev/stdin $(DESTDIR)$(MANDIR)/man8/rcumapd.8
+	$(SERVER_PLACES) server/deploy/rcumapd.service | install -m 644 /dev/stdin $(DESTDIR)$(UNITDIR)/rcumapd.service
+	install -m 644 server/deploy/rcumapd.socket $(DESTDIR)$(UNITDIR)/rcumapd.socket
+	install -m 644 $(SERVER_DATA) $(DESTDIR)$(DATADIR)/
+	[ -e $(DESTDIR)$(SERVER_CONF) ] || install -m 644 server/deploy/rcumapd.conf $(DESTDIR)$(SERVER_CONF)
+
+uninstall-server:
+	! cmp -s server/deploy/rcumapd.conf $(DESTDIR)$(SERVER_CONF) || rm -f $(DESTDIR)$(SERVER_CONF)
+	rm -f $(SERVER_INSTALLED:%=$(DESTDIR)%)
+	[ ! -d $(DESTDIR)$(DATADIR) ] || rmdir $(DESTDIR)$(DATADIR)

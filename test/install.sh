@@ -62,6 +62,15 @@ ${CC:-cc} -Wall -Wextra -o "$root/user-static" "$root/user.c" $(pc --cflags) -Wl
 	$(pc --libs --static | sed 's/-lrcumap//')
 "$root/user-static"
 
+# The server, where it was built: what its unit starts is there, and takes the configuration that the unit names.
+if [ -e build/release/server/rcumapd ]; then
+	start=$(sed -n 's/^ExecStart=//p' "$root$prefix/lib/systemd/system/rcumapd.service")
+	[ "$start" = "$prefix/sbin/rcumapd --config $prefix/etc/rcumapd.conf" ]
+	"$root$prefix/sbin/rcumapd" --config "$root$prefix/etc/rcumapd.conf" --check-config
+	grep -q "$prefix/share/rcumapd/haproxy.cfg" "$root$prefix/share/man/man8/rcumapd.8"
+	[ -e "$root$prefix/share/rcumapd/haproxy.cfg" ]
+fi
+
 $make --no-print-directory uninstall DESTDIR="$root" PREFIX=$prefix LIBDIR=$prefix/lib INCLUDEDIR=$prefix/include
 left=$(find "$root$prefix" ! -type d; find "$root$prefix/include" -mindepth 1)
 [ -z "$left" ] || {
