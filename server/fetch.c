@@ -118,22 +118,41 @@ static uint32_t age_of(const struct data *data, const struct item *item)
 	return now > item->stored_s ? now - item->stored_s : 0;
 }
 
-/* All that is told of what was found, as text, while it is still ours. */
+/* Returns where the text ends. */
+static char *write_number(char *to, uint64_t number)
+{
+	char digits[20];
+	unsigned size = 0;
+
+	do
+		digits[size++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (size > 0)
+		*to++ = digits[--size];
+	*to = '\0';
+	return to;
+}
+
+/* All that is told of what was found, as text, while it is still ours. Without printf(): that was a tenth of the
+ * instructions that a GET takes here. */
 static void describe(struct data *data, const struct found *found, struct header_text *text)
 {
 	uint32_t age = age_of(data, &found->item);
+	unsigned ms = (unsigned)(found->ttl_ms % 1000);
+	char *p;
 
 	etag_write(data->cache, found->version, text->etag);
 	memcpy(text->type, found->item.type, found->item.type_size);
 	text->type[found->item.type_size] = '\0';
-	snprintf(text->age, sizeof text->age, "%" PRIu32, age);
+	write_number(text->age, age);
 	*text->range = *text->control = *text->ttl = '\0';
 	if (found->ttl_ms == RCUMAP_TTL_NEVER)
 		return;
 	/* Caches in between subtract Age from max-age: what is left is the life that is left. */
-	snprintf(text->control, sizeof text->control, "max-age=%" PRIu64, age + found->ttl_ms / 1000);
-	snprintf(text->ttl, sizeof text->ttl, "%" PRIu64 ".%03u", found->ttl_ms / 1000,
-		 (unsigned)(found->ttl_ms % 1000));
+	write_number(stpcpy(text->control, "max-age="), age + found->ttl_ms / 1000);
+	p = stpcpy(write_number(text->ttl, found->ttl_ms / 1000), ".");
+	p = stpcpy(p, &"00"[ms >= 100 ? 2 : ms >= 10 ? 1 : 0]);
+	write_number(p, ms);
 }
 
 static bool add_headers(struct MHD_Response *response, const struct header_text *text)

@@ -36,13 +36,21 @@ static void refuse_framing(struct headers *headers, unsigned status, const char 
 	headers->unframed = true;
 }
 
-/* The characters of a token: RFC 9110, 5.6.2. */
+/* The characters of a token: RFC 9110, 5.6.2. A set instead of strchr(): each byte of each header's name is looked up. */
 static bool is_token(const char *text, size_t size)
 {
+#define BIT(c) (UINT64_C(1) << ((c) & 63))
+	static const uint64_t delimiters[2] = {
+		BIT('"') | BIT('(') | BIT(')') | BIT(',') | BIT('/') | BIT(':') | BIT(';') | BIT('<') | BIT('=') |
+			BIT('>') | BIT('?'),
+		BIT('@') | BIT('[') | BIT('\\') | BIT(']') | BIT('{') | BIT('}')
+	};
+#undef BIT
+
 	for (size_t i = 0; i < size; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c <= 0x20 || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c))
+		if (c <= 0x20 || c >= 0x7f || delimiters[c >> 6] >> (c & 63) & 1)
 			return false;
 	}
 	return size > 0;
