@@ -72,7 +72,7 @@ int quantity_count(const char *text, uint64_t least, uint64_t most, uint64_t *co
 
 int quantity_bytes(const char *text, uint64_t whole, uint64_t least, uint64_t most, uint64_t *bytes)
 {
-	static const char units[] = "KMGT";
+	static const char units[] = "KkMmGgTt";
 	const char *limit = text + strlen(text);
 	struct decimal number;
 	uint64_t unit = 1, product;
@@ -84,11 +84,11 @@ int quantity_bytes(const char *text, uint64_t whole, uint64_t least, uint64_t mo
 		/* Of a hundredth: the sizes of machines lose nothing that counts. */
 		unit = whole / 100;
 	} else if (*number.end) {
-		const char *letter = strchr(units, *number.end & ~0x20);
+		const char *letter = strchr(units, *number.end);
 
 		if (!letter || (number.end[1] && strcasecmp(number.end + 1, "iB") && strcasecmp(number.end + 1, "B")))
 			return -EINVAL;
-		unit <<= 10 * (letter - units + 1);
+		unit <<= 10 * ((letter - units) / 2 + 1);
 	} else if (number.billionths) {
 		return -EINVAL;
 	}

@@ -9,7 +9,7 @@ SERVER_S := $(wildcard server/*.S)
 SERVER_T := $(wildcard server/test/*.t)
 SERVER_VARIANTS := release debug asan
 DEPS_SERVER := libmicrohttpd-dev libsodium-dev libjansson-dev libsystemd-dev libjemalloc-dev
-DEPS_SERVER_TEST := curl perl haproxy mandoc
+DEPS_SERVER_TEST := curl perl haproxy mandoc libjson-validator-perl
 SERVER_HEADERS := microhttpd.h sodium.h jansson.h systemd/sd-daemon.h jemalloc/jemalloc.h
 SERVER_MISSING := $(strip $(foreach h,$(SERVER_HEADERS),$(if $(wildcard /usr/include/$(h) /usr/include/*/$(h)),,$(h))))
 SERVER_LIBS := -lmicrohttpd -lsodium -ljansson -lsystemd
@@ -47,7 +47,8 @@ SERVER_TESTS.$(1) := $$(SERVER_T:%=build/$(1)/%)
 tests-$(1): build/$(1)/server/rcumapd $$(SERVER_TESTS.$(1))
 endif
 endef
-$(foreach v,$(SERVER_VARIANTS),$(eval $(call server_rules,$(v))))
+$(foreach v,$(SERVER_VARIANTS) fuzz,$(eval $(call server_rules,$(v))))
+include server/fuzz/fuzz.mk
 
 .PHONY: server run deps-server
 ifeq ($(SERVER_MISSING),)

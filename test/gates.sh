@@ -5,10 +5,10 @@
 # seconds. What a gate prints goes to build/check/GATE.log; its end is shown when the gate fails. The last lines are those
 # with which prove closes the gate "tests". Status 1 if any gate failed.
 #
-# Environment: MAKE, JOBS, QUICK (1: without five of the gates), GATE_SECONDS (no gate may take longer).
+# Environment: MAKE, JOBS, QUICK (1: without six of the gates), GATE_SECONDS (no gate may take longer).
 set -u
 
-all="lint tests stress explorer planted hitratio tsan-gcc tsan-clang asan no-inline bench-smoke server-soak install"
+all="lint tests stress explorer planted hitratio tsan-gcc tsan-clang asan no-inline bench-smoke server-soak fuzz-smoke install"
 make=${MAKE:-make}
 limit=${GATE_SECONDS:-600}
 logs=build/check
@@ -32,7 +32,7 @@ interrupted() {
 }
 trap interrupted INT TERM HUP
 
-quick=$(echo "$all" | sed "s/ tsan-clang//; s/ asan//; s/ no-inline//; s/ bench-smoke//; s/ server-soak//")
+quick=$(echo "$all" | sed "s/ tsan-clang//; s/ asan//; s/ no-inline//; s/ bench-smoke//; s/ server-soak//; s/ fuzz-smoke//")
 
 if [ $# = 0 ]; then
 	[ "${QUICK:-}" = 1 ] && set -- $quick || set -- $all

@@ -60,6 +60,7 @@ accepted('--address', '', '--unix', '/tmp/x');
 refused(qr/unrecognized option/, '--no-such');
 refused(qr{'--check-config' is no number}, '--port');
 refused(qr/'x' is none that it takes/, 'x');
+refused(qr/is no size/, '--max-memory', '2 B');
 
 accepted(file("# a comment\n\n port = 80\nmax-memory=25%\n\tlog-level = debug \n"));
 refused(qr/:2: /, file("port = 80\nnonsense\n"));
