@@ -35,7 +35,7 @@ gate_of() {
 
 # A copy of the sources and, with their times, of the objects of one variant: only what the patch touches is compiled anew.
 copy_tree() {
-	rm -rf "$2" && mkdir -p "$2/build" && cp -a GNUmakefile lib include test stress "$2" && cp -a "build/$1" "$2/build/"
+	rm -rf "$2" && mkdir -p "$2/build" && cp -a GNUmakefile lib include server test stress "$2" && cp -a "build/$1" "$2/build/"
 }
 
 # $1 program, $2... its arguments as the gate names them. 0: the gate has caught the bug.
