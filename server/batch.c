@@ -68,11 +68,13 @@ static json_t *found_result(struct batch *batch, const struct rcumap_entry *entr
 	uint64_t ttl_ms = rcumap_entry_ttl(cache->map, entry);
 	struct item item;
 	json_t *result;
+	size_t cost;
 
 	item_read(entry, &item);
-	if (batch_bytes_cost(item.size) > batch->limit - batch->answered)
+	cost = batch_bytes_cost(item.body, item.size) + item.type_size;
+	if (cost > batch->limit - batch->answered)
 		return result_of(MHD_HTTP_CONTENT_TOO_LARGE, "the answer would be larger than --max-batch");
-	batch->answered += batch_bytes_cost(item.size);
+	batch->answered += cost;
 	result = json_pack("{s:i, s:s#, s:i}", "status", MHD_HTTP_OK, "type", item.type, (int)item.type_size, "age",
 			   (int)(cache_seconds(cache) - item.stored_s));
 	if (!result || !batch_bytes_write(result, "value", item.body, item.size, base64)) {
@@ -218,6 +220,7 @@ static json_t *run_keyed(struct batch *batch, const json_t *operation, const str
 
 static json_t *run(struct batch *batch, const json_t *operation)
 {
+	const json_t *base64 = json_object_get(operation, "base64");
 	struct batch_bytes key;
 	json_t *result;
 
@@ -229,6 +232,8 @@ static json_t *run(struct batch *batch, const json_t *operation)
 	if (!is_text_or_absent(operation, "type") || !is_text_or_absent(operation, "if_match") ||
 	    !is_text_or_absent(operation, "if_none_match"))
 		return result_of(MHD_HTTP_BAD_REQUEST, "'type', 'if_match' and 'if_none_match' are strings");
+	if (base64 && !json_is_boolean(base64))
+		return result_of(MHD_HTTP_BAD_REQUEST, "'base64' is true or false");
 	if (batch_bytes_read(operation, "key", 0, &key) != BATCH_PRESENT)
 		return result_of(MHD_HTTP_BAD_REQUEST, "'key' or 'key64' must be there, one of them, and a string");
 	result = run_keyed(batch, operation, &key);

@@ -85,7 +85,20 @@ bool batch_bytes_write(json_t *object, const char *name, const void *data, size_
 	return json_object_set_new_nocheck(object, name, text) == 0;
 }
 
-size_t batch_bytes_cost(size_t size)
+/* Bytes that JSON's escape of this one adds. */
+static size_t escape_cost(unsigned char byte)
 {
-	return size + size / 3 + 64;
+	if (byte == '"' || byte == '\\' || (byte >= '\b' && byte <= '\r' && byte != '\v'))
+		return 1;
+	return byte < 0x20 ? 5 : 0;
+}
+
+size_t batch_bytes_cost(const void *data, size_t size)
+{
+	const unsigned char *bytes = data;
+	size_t escapes = 0;
+
+	for (size_t i = 0; i < size; i++)
+		escapes += escape_cost(bytes[i]);
+	return size + (escapes > size / 3 ? escapes : size / 3) + 64;
 }

@@ -59,8 +59,8 @@ is_deeply statuses({ op => 'put', key => 'd', value => '1', ttl => -1 }, { op =>
 	{ op => 'put', key => 'd', value => 'x' x 1001 }, { op => 'put', key => 'd', value => 'x', type => "a\r\nb" },
 	{ op => 'put', key => 'd', value => 'x', type => 't' x 256 }, { op => 'put', key => 'd', value => 'x', type => 3 },
 	{ op => 'put', key => 'd', value => 'x', ttl => 1e300 },
-	{ op => 'get', key => 'd' }, { op => 'put', key => 'd', value => 'x' x 1000 }),
-	[(400) x 13, 414, 413, 400, 400, 400, 400, 404, 201], 'what is wrong is refused by itself';
+	{ op => 'get', key => 'd', base64 => 'yes' }, { op => 'get', key => 'd' }, { op => 'put', key => 'd', value => 'x' x 1000 }),
+	[(400) x 13, 414, 413, 400, 400, 400, 400, 400, 404, 201], 'what is wrong is refused by itself';
 is_deeply statuses({ op => 'put', key => 'e', value => 'x', ttl => 0 }, { op => 'get', key => 'e' }), [201, 404], 'a life of 0';
 is_deeply statuses({ op => 'put', key => 'e', value => 'x', ttl => '1.5' }, { op => 'get', key => 'e' }), [201, 200],
 	'a life as text';
@@ -82,6 +82,15 @@ cmp_ok scalar(grep { $_->{status} == 200 } @results), '>', 40, 'as many as have 
 cmp_ok scalar(grep { $_->{status} == 413 } @results), '>', 20, 'others are refused';
 cmp_ok length $json->encode(\@results), '<', 2 * 65536, 'so that it stays small';
 
+is_deeply statuses({ op => 'put', key => 'f', value => "\x01" x 1000 }, { op => 'put', key => 'g', value => '"\\' x 500 }),
+	[201, 201], 'what JSON must escape';
+for my $key ('f', 'g') {
+	my $body = $json->encode({ operations => [map { { op => 'get', key => $key } } 1 .. 100] });
+	cmp_ok length $client->ask('POST', '/batch', body => $body)->{body}, '<', 65536 + 100 * 100, 'is counted escaped';
+	$batches++;
+}
+
+$client->ask('GET', '/v1/none'); # when this is answered, what was before is counted
 is $server->stats->{requests}{batch}{statuses}{200}, $batches, 'batches are counted';
 ok $server->ends_well, 'the server ends well';
 done_testing;
