@@ -11,7 +11,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 my $tick = 0.03;
 # Letters without a period that would make one place look like another.
 my $state = 1;
-my $filler = join '', map { chr(97 + (($state = $state * 69069 + 1 & 0xffffffff) >> 16) % 26) } 0 .. 200_000;
+my $filler = join '', map { chr(97 + (($state = $state * 69069 + 1 & 0xffffffff) >> 16) % 26) } 0 .. 1_001_000;
 
 # `loses`: a service that may evict. Then what is missing is counted, and forgotten.
 sub new {

@@ -23,14 +23,14 @@ use Time::HiRes qw(time sleep);
 my ($seconds, $seed, $sanitized) = (3600, time % 1e6, 0);
 GetOptions('seconds=i' => \$seconds, 'seed=i' => \$seed, 'sanitized' => \$sanitized) && !@ARGV or die "see the head of $0\n";
 my ($clients, $keys) = (2, 600);
-# Less than what all keys take.
-my ($limit_memory, $limit_entries) = (3 << 20, 500);
+# Less than what all keys take; of memory, so much that the rest of the process does not hide it.
+my ($limit_memory, $limit_entries) = (12 << 20, 500);
 # Longer than the run, and what follows it.
 my $hours = 2 * $seconds + 7200;
 my @cast = (
-	{ name => 'no limit', options => ['--max-memory', 0], loses => 0 },
-	{ name => 'memory', options => ['--max-memory', $limit_memory], loses => 1 },
-	{ name => 'entries', options => ['--max-memory', 0, '--max-entries', $limit_entries], loses => 1 },
+	{ name => 'no limit', options => ['--max-memory', 0], loses => 0, largest => 150_000 },
+	{ name => 'memory', options => ['--max-memory', $limit_memory], loses => 1, largest => 1_000_000 },
+	{ name => 'entries', options => ['--max-memory', 0, '--max-entries', $limit_entries], loses => 1, largest => 150_000 },
 );
 
 # ---------------------------------------------------------------------------------------------- a client
@@ -41,8 +41,8 @@ use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time);
 
 sub new {
-	my ($class, $server, $name, $loses) = @_;
-	return bless { server => $server, name => $name, shadow => Shadow->new($loses), serial => 0,
+	my ($class, $server, $name, $role) = @_;
+	return bless { server => $server, name => $name, shadow => Shadow->new($role->{loses}), largest => $role->{largest}, serial => 0,
 		count => { map { $_ => 0 } qw(requests stored unsure refused connections broken_off) } }, $class;
 }
 
@@ -50,8 +50,9 @@ sub wrong { $_[0]{shadow}->wrong("$_[0]{name}: $_[1]") }
 sub key { return "$_[0]{name}-" . int rand $keys }
 
 sub size {
+	my ($self) = @_;
 	my $dice = rand;
-	return int rand($dice < 0.7 ? 300 : $dice < 0.95 ? 8000 : 150_000);
+	return int rand $self->{largest} * ($dice < 0.7 ? 0.002 : $dice < 0.95 ? 0.05 : 1);
 }
 
 sub ttl {
@@ -124,7 +125,7 @@ sub note_stored {
 
 sub put {
 	my ($self, $key) = @_;
-	my $value = $self->new_value($key, size());
+	my $value = $self->new_value($key, $self->size);
 	my $ttl = ttl();
 	my ($answer, $from, $to) = $self->ask('PUT', "/v1/$key" . (defined $ttl ? "?ttl=$ttl" : ''), body => $value);
 	$self->refused($answer->{status})
@@ -135,7 +136,7 @@ sub put {
 sub put_if {
 	my ($self, $key) = @_;
 	my $etag = $self->{shadow}->etag($key) or return $self->put($key);
-	my $value = $self->new_value($key, size());
+	my $value = $self->new_value($key, $self->size);
 	my $right = rand() < 0.7;
 	my ($answer, $from, $to) = $self->ask('PUT', "/v1/$key", body => $value, 'If-Match' => $right ? $etag : '"none"');
 	return if $self->refused($answer->{status});
@@ -343,7 +344,7 @@ sub begin {
 	my $server = $role->{server} = start_server('--threads', 2, '--idle-timeout', $idle_timeout, @{$role->{options}});
 	my @plays = map {
 		my $name = "c$_";
-		sub { Soaker->new($server, $name, $role->{loses})->run($end) }
+		sub { Soaker->new($server, $name, $role)->run($end) }
 	} 1 .. $clients;
 	push @plays, sub { Nuisance->new($server)->run($end) };
 	$role->{children} = [map { start($_, $plays[$_]) } 0 .. $#plays];
@@ -382,7 +383,7 @@ sub growth {
 	my ($role) = @_;
 	my @early = map { $_->{resident} } grep { $_->{at} > 0.4 && $_->{at} <= 0.7 } @{$role->{samples}};
 	my @late = map { $_->{resident} } grep { $_->{at} > 0.7 } @{$role->{samples}};
-	return (median(@late) - median(@early), 8 + 0.05 * median(@early));
+	return (median(@late) - median(@early), ($seconds < 300 ? 8 : 2) + 0.05 * median(@early));
 }
 
 sub judge {
@@ -408,7 +409,7 @@ sub judge {
 	push @rows, ['the most accounted memory, MiB', most($role, 'accounted'), 'at most', $limit_memory / 1048576, '%.2f']
 		if $name eq 'memory';
 	# The library's bound, and what the process and bodies on their way take.
-	push @rows, ['the most resident memory, MiB', most($role, 'resident'), 'at most', 1.2 * $limit_memory / 1048576 + 64, '%.1f']
+	push @rows, ['the most resident memory, MiB', most($role, 'resident'), 'at most', 1.2 * $limit_memory / 1048576 + 32, '%.1f']
 		if $name eq 'memory' && !$sanitized;
 	$_->[0] = "$name: $_->[0]" for @rows;
 	return @rows;
