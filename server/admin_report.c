@@ -155,7 +155,7 @@ char *admin_report_prometheus(const struct admin *admin)
 	for (size_t i = 0; i < sizeof stat_rows / sizeof *stat_rows; i++)
 		print_stat(out, &stat_rows[i], stat_of(snapshot, &stat_rows[i]));
 	for (unsigned i = 0; i < COUNTERS; i++)
-		print_one(out, "rcumapd", metrics_counter_names[i], true, "See the manual page.",
+		print_one(out, "rcumapd", metrics_counters[i].name, true, metrics_counters[i].help,
 			  snapshot->metrics.counters[i]);
 	print_one(out, "rcumapd", "open_connections", false, "Connections that are open.", snapshot->connections);
 	print_one(out, "rcumapd", "max_memory_bytes", false, "The limit on the map's memory, 0 for none.",
@@ -243,7 +243,7 @@ char *admin_report_json(const struct admin *admin)
 	for (size_t i = 0; i < sizeof stat_rows / sizeof *stat_rows; i++)
 		json_object_set_new(map, stat_rows[i].name, json_integer((json_int_t)stat_of(snapshot, &stat_rows[i])));
 	for (unsigned i = 0; i < COUNTERS; i++)
-		json_object_set_new(counters, metrics_counter_names[i],
+		json_object_set_new(counters, metrics_counters[i].name,
 				    json_integer((json_int_t)snapshot->metrics.counters[i]));
 	all = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:o}", "version",
 			json_sprintf("%d.%d.%d", RCUMAP_VERSION_MAJOR, RCUMAP_VERSION_MINOR, RCUMAP_VERSION_PATCH),

@@ -9,9 +9,19 @@ const uint16_t metrics_statuses[METRICS_STATUS_COUNT] = METRICS_STATUSES;
 
 const char *const metrics_verb_names[VERBS] = { "get", "head", "put", "post", "delete", "options", "batch", "other" };
 
-const char *const metrics_counter_names[COUNTERS] = { "hits",	     "misses",	    "stored",	      "removed",
-						      "refused",     "batch_items", "bytes_in",	      "bytes_out",
-						      "connections", "turned_away", "protocol_errors" };
+const struct metrics_counter metrics_counters[COUNTERS] = {
+	{ "hits", "Keys that were asked for and found, in batches, too." },
+	{ "misses", "Keys that were asked for and absent." },
+	{ "stored", "Values that were stored." },
+	{ "removed", "Keys that were deleted." },
+	{ "refused", "Values that the map had no room for." },
+	{ "batch_items", "Operations in batches." },
+	{ "bytes_in", "Bytes of bodies that came in." },
+	{ "bytes_out", "Bytes of values, and of answers to batches, that were sent." },
+	{ "connections", "Connections that were accepted." },
+	{ "turned_away", "Connections that were answered 503 at once." },
+	{ "protocol_errors", "Requests that the HTTP library refused by itself, or lost." },
+};
 
 /* Invariant: one thread writes a block, by relaxed loads and stores; others read it. Nothing else depends on a count, so
  * no order is needed, and a count that is read a little late is a count of a little earlier. */

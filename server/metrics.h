@@ -35,7 +35,9 @@ enum counter {
 #define METRICS_STATUS_COUNT 21u
 extern const uint16_t metrics_statuses[METRICS_STATUS_COUNT];
 extern const char *const metrics_verb_names[VERBS];
-extern const char *const metrics_counter_names[COUNTERS];
+extern const struct metrics_counter {
+	const char *name, *help;
+} metrics_counters[COUNTERS];
 
 /**
  * A histogram of times: bucket i counts those of at most metrics_bound_ns(i), and more than the bound before; the last
