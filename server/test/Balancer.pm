@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# HAProxy with the configuration that is shipped: other addresses, checks ten times as often.
+# HAProxy with the configuration that is shipped: other addresses, checks five times as often, and timeouts that end hangs alone.
 package Balancer;
 use strict;
 use warnings;
@@ -45,7 +45,8 @@ sub configured {
 	$put->(qr/^\tbind 127\.0\.0\.1:8404$/m, "\tbind fd\@" . fileno $statistics);
 	$put->(qr/^\tstats socket \S+/m, "\tstats socket $dir/socket");
 	$put->(qr/^\tlog \/dev\/log .*\n/m, '');
-	$put->(qr/\binter 1s fastinter 200ms downinter 500ms/, 'inter 100ms fastinter 20ms downinter 50ms');
+	$text =~ s/^(\ttimeout (?!connect)[a-z-]+) .*/$1 60s/mg;
+	$put->(qr/\binter 1s fastinter 200ms downinter 500ms/, 'inter 200ms fastinter 50ms downinter 100ms');
 	return $text;
 }
 

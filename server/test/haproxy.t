@@ -44,7 +44,7 @@ sub held {
 	return @held;
 }
 
-# How many of each status the keys get, on four connections.
+# How many of each status the keys get, on four connections; 'none' if one is closed.
 sub statuses {
 	my ($balancer, $method, $keys, %headers) = @_;
 	my @clients = map { $balancer->connect } 1 .. 4;
@@ -52,7 +52,7 @@ sub statuses {
 	for (my $i = 0; $i < @$keys; $i += @clients) {
 		my @some = grep { $i + $_ < @$keys } 0 .. $#clients;
 		$clients[$_]->send(Client::request_text($method, "/v1/$keys->[$i + $_]", %headers)) for @some;
-		$count{ $clients[$_]->answer->{status} }++ for @some;
+		$count{ ($clients[$_]->answer // { status => 'none' })->{status} }++ for @some;
 	}
 	return \%count;
 }
