@@ -30,8 +30,10 @@
 
 /* Bodies that nobody wants are read up to so many bytes, so that their sender gets to read the answer. */
 #define DISCARD_MAX (UINT64_C(4) << 20)
-/* What headers may take of a connection's memory, besides the target. */
-#define HEADERS_ROOM 12288u
+/* What headers may take of a connection's memory, besides the target: 8 KB of both together, or 80 short headers, at the
+ * default --max-key. The library zeroes that memory with each request: with 12288 a GET takes 2.7 % more cycles, but a PUT of
+ * 100 KB 9 % fewer, for it reads bodies into it, too (perf stat under wrk). */
+#define HEADERS_ROOM 5120u
 /* More than what is counted here, for connections that are just being added or closed. */
 #define SPARE_CONNECTIONS 64u
 /* Connections that one poll(2) asks about. */
