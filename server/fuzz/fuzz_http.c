@@ -54,8 +54,7 @@ static void check_answer(const char *answer, size_t size)
 	}
 }
 
-/* Only what comes first is kept. libmicrohttpd 0.9.75 does not notice an end that comes at once with the last bytes before
- * its timeout (epoll's edge has passed): it is told again. Nobody else opens a file meanwhile. */
+/* Only what comes first is kept. */
 static ssize_t next_bytes(const int *ends, char *answer, size_t got)
 {
 	struct pollfd polled = { .fd = ends[0], .events = POLLIN };
@@ -63,7 +62,7 @@ static ssize_t next_bytes(const int *ends, char *answer, size_t got)
 
 	while (poll(&polled, 1, TURN_MS) != 1) {
 		must(turns++ < TURNS_MAX, "it closes once the client has");
-		shutdown(ends[1], SHUT_RD);
+		http_remind(http); /* as lifecycle.c does each second */
 	}
 	if (got < ANSWER_ROOM)
 		return read(ends[0], answer + got, ANSWER_ROOM - got);
