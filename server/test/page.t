@@ -66,13 +66,14 @@ like $browser->value('document.querySelector("#latency .plot").ariaLabel'), qr/^
 
 # Now that nothing happens, what it shows is what /stats says.
 sub settled {
-	my ($selector, $number) = @_;
-	return $browser->await("document.querySelector('$selector').textContent.includes('$number')");
+	my ($selector, $before, $number) = @_;
+	return $browser->await("document.querySelector('$selector').textContent.includes('$before ' + count($number))");
 }
+is $browser->value('[9999, 12345, 2.5e6].map(count).join()'), '9999,12.3 k,2.50 M', 'large numbers are shortened';
 my $stats = $server->stats;
-ok settled('#verbs tbody', "404 $stats->{requests}{delete}{statuses}{404}"), 'statuses by verb are counted';
-ok settled('#totals', "batch operations $stats->{counters}{batch_items}"), 'operations of batches, too';
-ok settled('#facts', 'of 100 connections'), 'connections against their limit';
+ok settled('#verbs tbody', 404, $stats->{requests}{delete}{statuses}{404}), 'statuses by verb are counted';
+ok settled('#totals', 'batch operations', $stats->{counters}{batch_items}), 'operations of batches, too';
+ok settled('#facts', 'of', 100), 'connections against their limit';
 ok $browser->await('samples.at(-1).requests === 0 && samples.at(-1).p99 === null && samples.at(-1).ratio === null'),
 	'without requests nothing is made up';
 my ($bounds, $get) = ($stats->{bucket_bounds_ns}, $stats->{requests}{get});
