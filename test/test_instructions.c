@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How many instructions a lookup executes, counted one by one: a child is single-stepped through it. */
+/* How many instructions a lookup and an overwrite execute, counted one by one: a child is single-stepped through them. */
 #include "child.h"
 
 #include <signal.h>
@@ -7,13 +7,15 @@
 
 #define PAIRS 1000u
 #define LOOKUPS 200u
-/* With 16-byte keys; those of the call itself included. */
+/* With 16-byte keys, and values of 32; those of the call itself included. */
 #if defined(__clang__)
 #define HIT_MAX 140
 #define MISS_MAX 110
+#define PUT_MAX 360
 #else
 #define HIT_MAX 120
 #define MISS_MAX 100
+#define PUT_MAX 320
 #endif
 
 #if defined(__x86_64__) && defined(NDEBUG) && !defined(TEST_TSAN) && !defined(TEST_ASAN)
@@ -46,7 +48,7 @@ static struct rcumap *map_of_pairs(void)
 	return map;
 }
 
-static _Noreturn void look_up(const struct rcumap *map, uint64_t first)
+static _Noreturn void look_up(struct rcumap *map, uint64_t first)
 {
 	unsigned wrong = 0;
 
@@ -64,6 +66,23 @@ static _Noreturn void look_up(const struct rcumap *map, uint64_t first)
 	_exit(wrong ? 1 : 0);
 }
 
+static _Noreturn void overwrite(struct rcumap *map, uint64_t first)
+{
+	char value[32] = "";
+	unsigned wrong = 0;
+
+	for (uint64_t id = first; id < first + LOOKUPS; id++) {
+		struct key key = key_of(id);
+		int error;
+
+		MARK();
+		error = rcumap_put(map, &key, sizeof key, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL);
+		MARK();
+		wrong += error != 0;
+	}
+	_exit(wrong ? 1 : 0);
+}
+
 /* To the next trap; false: the child has ended, having found what it must. */
 static bool step(pid_t pid, bool single, bool *marked)
 {
@@ -76,7 +95,7 @@ static bool step(pid_t pid, bool single, bool *marked)
 		return false;
 	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP || ptrace(PTRACE_GETSIGINFO, pid, NULL, &info) != 0)
 		bail("the child ends or stops with status %#x", (unsigned)status);
-	*marked = info.si_code != TRAP_TRACE;
+	*marked = info.si_code == SI_KERNEL; /* an int3; not a step, over a system call or not */
 	return true;
 }
 
@@ -87,8 +106,8 @@ static int by_size(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The median over all lookups; 0: a process may not trace its child here. */
-static unsigned count(const struct rcumap *map, uint64_t first)
+/* The median over all; 0: a process may not trace its child here. */
+static unsigned count(struct rcumap *map, void (*work)(struct rcumap *map, uint64_t first), uint64_t first)
 {
 	unsigned counts[LOOKUPS] = { 0 }, lookups = 0;
 	pid_t pid = child_fork();
@@ -99,7 +118,7 @@ static unsigned count(const struct rcumap *map, uint64_t first)
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 			_exit(2);
 		raise(SIGTRAP);
-		look_up(map, first);
+		work(map, first);
 	}
 	if (waitpid(pid, &status, 0) != pid || WIFEXITED(status))
 		return 0;
@@ -111,22 +130,23 @@ static unsigned count(const struct rcumap *map, uint64_t first)
 		if (lookups < LOOKUPS)
 			counts[lookups++] = steps;
 	}
-	is_int(lookups, LOOKUPS, "all lookups were counted");
+	is_int(lookups, LOOKUPS, "all were counted");
 	qsort(counts, LOOKUPS, sizeof counts[0], by_size);
 	diag("from %u to %u instructions, median %u", counts[0], counts[LOOKUPS - 1], counts[LOOKUPS / 2]);
 	return counts[LOOKUPS / 2];
 }
 
-static void count_each(const struct rcumap *map)
+static void count_each(struct rcumap *map)
 {
-	unsigned hit = count(map, 0), miss = count(map, PAIRS);
+	unsigned hit = count(map, look_up, 0), miss = count(map, look_up, PAIRS), put = count(map, overwrite, 0);
 
-	if (!hit || !miss) {
-		skip(2, "a child may not be traced here");
+	if (!hit || !miss || !put) {
+		skip(3, "a child may not be traced here");
 		return;
 	}
 	ok(hit <= HIT_MAX, "a find that hits executes %u instructions, at most %d", hit, HIT_MAX);
 	ok(miss <= MISS_MAX, "one that misses %u, at most %d", miss, MISS_MAX);
+	ok(put <= PUT_MAX, "a put that overwrites %u, at most %d", put, PUT_MAX);
 }
 
 int main(void)

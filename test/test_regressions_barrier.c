@@ -118,12 +118,14 @@ static void busy_writers_do_not_starve_a_barrier(void)
 
 /* ------------------------------------------------------------------ blocks on their way */
 
-/* Keys that a thread of the crowd deletes, on one stripe. */
+/* One that many threads share, the last. */
+#define STRIPE (STRIPE_COUNT - 1)
+
+/* Keys that a thread of the crowd deletes, on that stripe. */
 struct job {
 	uint64_t key;
 	uint64_t count; /* UINT64_MAX: until a new block is begun */
 	bool stops;
-	unsigned stripe;
 	bool done;
 };
 
@@ -133,7 +135,7 @@ static void *run_job(void *arg)
 {
 	struct job *job = arg;
 
-	if (stripe_index() != job->stripe)
+	if (stripe_index() != STRIPE)
 		return NULL;
 	stops = job->stops;
 	for (uint64_t i = 0; i < job->count; i++) {
@@ -149,7 +151,7 @@ static void *run_job(void *arg)
 	return NULL;
 }
 
-/* Run a job in a new thread of its stripe: threads that get another stripe come and go. */
+/* Run a job in a new thread of the stripe: threads that get another stripe come and go. */
 static void run_on_stripe(struct job *job)
 {
 	pthread_t thread;
@@ -168,9 +170,9 @@ static void *ask_stripe(void *arg)
 	return NULL;
 }
 
-static void next_thread_is_on(unsigned stripe)
+static void next_thread_is_on_stripe(void)
 {
-	unsigned last = stripe;
+	unsigned last = STRIPE;
 
 	do {
 		pthread_t thread;
@@ -178,7 +180,7 @@ static void next_thread_is_on(unsigned stripe)
 		if (pthread_create(&thread, NULL, ask_stripe, &last) != 0)
 			bail("pthread_create");
 		pthread_join(thread, NULL);
-	} while ((last + 1) % STRIPE_COUNT != stripe);
+	} while (last + 1 != STRIPE);
 }
 
 /*
@@ -207,7 +209,7 @@ static void a_barrier_waits_for_a_block_that_was_just_replaced(void)
 
 	fill = (struct job){ .key = 1000, .count = cells };
 	run_on_stripe(&fill);
-	next_thread_is_on(0);
+	next_thread_is_on_stripe();
 	stop = (struct job){ .key = 2000, .count = 1, .stops = true };
 	if (pthread_create(&stopped_thread, NULL, run_job, &stop) != 0)
 		bail("pthread_create");

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ground/stripe: threads are numbered as they first ask, and share stripes when there are many. */
+/* ground/stripe: threads are numbered as they first ask; the first have stripes of their own, those that come later share the others. */
 #include "ground/stripe.h"
 
 #include "fixture.h"
 
 _Static_assert((STRIPE_COUNT & (STRIPE_COUNT - 1)) == 0, "a power of two");
+_Static_assert((STRIPE_OWN & (STRIPE_OWN - 1)) == 0 && STRIPE_OWN < STRIPE_COUNT, "likewise, and some are left to share");
+
+/* The stripe of the thread with this number. */
+static unsigned stripe_of(unsigned number)
+{
+	return number < STRIPE_OWN ? number : STRIPE_OWN + (number - STRIPE_OWN) % (STRIPE_COUNT - STRIPE_OWN);
+}
 
 static void *ask(void *arg)
 {
@@ -34,21 +41,25 @@ static void are_numbered_in_turn(void)
 	is_int(stripe_used(), 0, "no stripe is used before a thread asks");
 	first = stripe_index();
 	is_int(stripe_index(), first, "a thread keeps its stripe");
-	ok(first < STRIPE_COUNT, "which is one of them");
+	is_int(first, 0, "which is the first");
 	is_int(stripe_used(), 1, "then one is used");
 	for (unsigned i = 1; i < 3 * STRIPE_COUNT; i++) {
 		unsigned want = i + 1 < STRIPE_COUNT ? i + 1 : STRIPE_COUNT;
 
-		wrong += in_new_thread() != (first + i) % STRIPE_COUNT;
+		wrong += in_new_thread() != stripe_of(i);
 		used_wrong += stripe_used() != want;
 	}
-	is_int(wrong, 0, "each new thread gets the next stripe, from the first again after the last");
+	is_int(wrong, 0, "each new thread gets the next stripe, after the last one the first of those that are shared");
 	is_int(used_wrong, 0, "and is counted among those used");
 	is_int(stripe_index(), first, "the first thread still has its own");
 }
 
+#define THREADS (2 * STRIPE_COUNT)
+#define ADDITIONS 1000000u /* longer than a thread has the processor */
+
 struct context {
 	_Atomic unsigned threads_of[STRIPE_COUNT];
+	_Atomic uint64_t counter[STRIPE_COUNT];
 	_Atomic unsigned bad;
 };
 
@@ -57,32 +68,51 @@ static void ask_often(struct team_member *me)
 	struct context *c = me->ctx;
 	unsigned index = stripe_index();
 
-	for (unsigned i = 0; i < 1000; i++)
+	if (index >= STRIPE_COUNT) {
+		atomic_fetch_add(&c->bad, 1);
+		return;
+	}
+	atomic_fetch_add(&c->threads_of[index], 1);
+	for (unsigned i = 0; i < ADDITIONS; i++) {
 		if (stripe_index() != index)
 			atomic_fetch_add(&c->bad, 1);
-	if (index < STRIPE_COUNT)
-		atomic_fetch_add(&c->threads_of[index], 1);
+		stripe_add(index, &c->counter[index], 3);
+	}
 }
 
+/* All have numbers above those of the threads before: none has a stripe of its own. */
 static void threads_spread_evenly(void)
 {
-	struct context c;
-	struct team_options options = {
-		.threads = 2 * STRIPE_COUNT, .work = ask_often, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S
-	};
-	unsigned uneven = 0;
+	static struct context c;
+	struct team_options options = { .threads = THREADS, .work = ask_often, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S };
+	unsigned uneven = 0, miscounted = 0;
 
-	memset(&c, 0, sizeof c);
 	team_run(&options);
-	for (unsigned i = 0; i < STRIPE_COUNT; i++)
-		uneven += c.threads_of[i] != 2;
-	is_int(uneven, 0, "%u threads that ask at once: two on each stripe", 2 * STRIPE_COUNT);
+	for (unsigned i = 0; i < STRIPE_COUNT; i++) {
+		const unsigned threads = i < STRIPE_OWN ? 0 : THREADS / (STRIPE_COUNT - STRIPE_OWN);
+
+		uneven += c.threads_of[i] != threads;
+		miscounted += c.counter[i] != (uint64_t)threads * ADDITIONS * 3;
+	}
+	is_int(uneven, 0, "%u threads that ask at once: as many on each stripe that is shared, none on the others", THREADS);
 	is_int(c.bad, 0, "each keeps its own");
+	is_int(miscounted, 0, "what they add at once is all counted");
+}
+
+static void an_own_counter_is_counted(void)
+{
+	static _Atomic uint64_t counter;
+	uint64_t wrong = 0;
+
+	for (uint64_t i = 0; i < ADDITIONS; i++)
+		wrong += stripe_add(stripe_index(), &counter, 2) != 2 * i;
+	ok(wrong == 0 && counter == 2 * ADDITIONS, "an addition tells what there was before");
 }
 
 int main(void)
 {
 	are_numbered_in_turn();
 	threads_spread_evenly();
+	an_own_counter_is_counted();
 	return tap_done();
 }

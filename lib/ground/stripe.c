@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ground/stripe.h"
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 static _Atomic uint64_t threads_seen;
-static _Thread_local unsigned number_plus_one;
 
-unsigned stripe_index(void)
+_Thread_local unsigned stripe_mine = STRIPE_NONE;
+
+unsigned stripe_assign(void)
 {
-	if (__builtin_expect(number_plus_one == 0, 0))
-		/* [STRIPES seq_cst] pairs with [STRIPES seq_cst] in stripe_used(): whoever reads a stripe's counters
-		 * that another thread wrote before, sees that stripe as used. */
-		number_plus_one =
-			(unsigned)(atomic_fetch_add_explicit(&threads_seen, 1, memory_order_seq_cst) % STRIPE_COUNT) + 1;
-	return number_plus_one - 1;
+	/* [STRIPES seq_cst] pairs with [STRIPES seq_cst] in stripe_used(): whoever reads a stripe's counters that another
+	 * thread wrote before, sees that stripe as used. */
+	const uint64_t number = atomic_fetch_add_explicit(&threads_seen, 1, memory_order_seq_cst);
+
+	stripe_mine = (unsigned)(number < STRIPE_COUNT ? number :
+							 STRIPE_OWN + (number - STRIPE_OWN) % (STRIPE_COUNT - STRIPE_OWN));
+	return stripe_mine;
 }
 
 unsigned stripe_used(void)

@@ -1,21 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which stripe of a map's per-thread state a thread uses. Threads are numbered as they first ask and share
- * stripes once there are more threads than stripes, so everything in a stripe is atomic, and mostly unshared.
- * A thread owns nothing: it may exit at any time and leaves nothing behind.
+ * Which stripe of a map's per-thread state a thread uses. Threads are numbered as they first ask. The first STRIPE_OWN of the
+ * process have a stripe each, for ever; those that come later share the others. So everything in a stripe is atomic, and
+ * mostly unshared. A thread owns nothing else: it may exit at any time and leaves nothing behind, but its stripe to nobody.
+ *
+ * Invariant
+ * N1 A stripe below STRIPE_OWN is used by one thread alone; others may read what it counts there.
  */
 #ifndef RCUMAP_STRIPE_H
 #define RCUMAP_STRIPE_H
 
-/* Debug builds share stripes early. Must be a power of two. */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Debug builds share stripes early. Both must be powers of two. */
 #ifdef RCUMAP_DEBUG
 #define STRIPE_COUNT 4u
+#define STRIPE_OWN 2u
 #else
 #define STRIPE_COUNT 64u
+#define STRIPE_OWN 32u
 #endif
 
+/* The calling thread's, or STRIPE_NONE. */
+#define STRIPE_NONE UINT32_MAX
+extern _Thread_local unsigned stripe_mine __attribute__((tls_model("initial-exec")));
+
+/* At a thread's first call. */
+unsigned stripe_assign(void);
+
 /* 0 to STRIPE_COUNT - 1. Wait-free; a thread-local load after the first call. */
-unsigned stripe_index(void);
+static inline unsigned stripe_index(void)
+{
+	const unsigned mine = stripe_mine;
+
+	return __builtin_expect(mine != STRIPE_NONE, 1) ? mine : stripe_assign();
+}
+
+/* Add to a counter of the calling thread's stripe. Returns what it was before. Wait-free.
+ *
+ * relaxed, all: only the number counts. Where nobody else writes (N1) it needs no locked instruction. */
+static inline uint64_t stripe_add(unsigned stripe, _Atomic uint64_t *counter, uint64_t n)
+{
+	if (__builtin_expect(stripe >= STRIPE_OWN, 0))
+		return atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+
+	const uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, before + n, memory_order_relaxed);
+	return before;
+}
 
 /* Stripes that any thread uses so far: the others are all zero. Wait-free. */
 unsigned stripe_used(void);

@@ -32,6 +32,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ground/copy.h"
 #include "layout/deadline.h"
 
 struct rcumap_entry {
@@ -165,9 +166,11 @@ static inline void entry_fill(struct rcumap_entry *entry, const void *key, size_
 	entry->value_bits = (uint32_t)value_size | (has_deadline ? ENTRY_HAS_DEADLINE : 0);
 	entry->key_size = (uint16_t)key_size;
 	atomic_init(&entry->holds, 0);
-	memcpy((unsigned char *)entry_key(entry), key, key_size);
-	if (value_size)
-		memcpy((unsigned char *)entry_value(entry), value, value_size);
+
+	unsigned char *at = entry->bytes + (has_deadline ? sizeof(uint64_t) : 0);
+
+	copy_key(at, key, key_size);
+	copy_value(at + key_size, value, value_size);
 }
 
 static inline uint64_t entry_load_eight(const void *bytes)

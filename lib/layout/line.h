@@ -137,6 +137,11 @@ static inline uint64_t ctl_busy(const struct rcumap_entry *entry, unsigned posit
 	return (uint64_t)position << 48 | (uint64_t)(uintptr_t)entry | 2;
 }
 
+static inline bool ctl_is_idle(uint64_t ctl)
+{
+	return (ctl & 3) == 1;
+}
+
 static inline bool ctl_is_busy(uint64_t ctl)
 {
 	return (ctl & 3) == 2;

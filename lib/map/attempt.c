@@ -13,17 +13,10 @@
 #include "protocol/load.h"
 #include "protocol/route.h"
 
-/* Entries from this size on are built outside of the section. */
-#ifdef RCUMAP_DEBUG
-#define BUILD_OUTSIDE_MIN 1u
-#else
-#define BUILD_OUTSIDE_MIN 4096u
-#endif
-
-/* Counters of a stripe: statistics. */
-static void count(_Atomic uint64_t *counter, uint64_t n)
+/* In the attempt's stripe. */
+static uint64_t count(const struct attempt *attempt, _Atomic uint64_t *counter, uint64_t n)
 {
-	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+	return stripe_add(attempt_stripe(attempt), counter, n);
 }
 
 /* ------------------------------------------------------------------ beginning and end */
@@ -93,14 +86,11 @@ static void back_off(struct attempt *attempt)
 
 /* ------------------------------------------------------------------ what can fail */
 
-/* A number of the stripe's own, then the stripe: distinct over all stripes, and never 0. */
 static uint64_t draw(struct rcumap *map)
 {
 	const unsigned stripe = stripe_index();
 
-	/* relaxed: only distinctness matters */
-	return (atomic_fetch_add_explicit(&map->stripe[stripe].versions, 1, memory_order_relaxed) + 1) * STRIPE_COUNT +
-	       stripe;
+	return attempt_version(stripe, stripe_add(stripe, &map->stripe[stripe].versions, 1));
 }
 
 int attempt_draw_version(struct rcumap *map, uint64_t *version)
@@ -248,7 +238,7 @@ struct life attempt_life(const struct rcumap *map, uint64_t ttl_ms)
 
 void attempt_count_expiring(struct attempt *attempt, int change)
 {
-	count(&attempt->stripe->expiring, (uint64_t)change);
+	count(attempt, &attempt->stripe->expiring, (uint64_t)change);
 }
 
 void attempt_remind(struct attempt *attempt, uint64_t word)
@@ -263,8 +253,8 @@ static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, e
 {
 	struct map_stripe *stripe = attempt->stripe;
 
-	count(&stripe->retired_bytes, entry_size_of(entry));
-	count(reason == RCUMAP_REPLACED ? &stripe->replaced :
+	count(attempt, &stripe->retired_bytes, entry_size_of(entry));
+	count(attempt, reason == RCUMAP_REPLACED ? &stripe->replaced :
 	      reason == RCUMAP_EXPIRED	? &stripe->expired :
 	      reason == RCUMAP_EVICTED	? &stripe->evicted :
 					  &stripe->deleted,
@@ -279,7 +269,7 @@ void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rc
 	const bool apart = entry_is_placeholder(entry);
 
 	if (apart)
-		count(&attempt->stripe->placeholders_gone, 1);
+		count(attempt, &attempt->stripe->placeholders_gone, 1);
 	else
 		count_retired(attempt, entry, reason);
 	retire_fill(attempt->cell, entry, reason, apart ? 0 : entry_size_of(entry));
@@ -291,7 +281,7 @@ static void count_inserted(struct attempt *attempt, const struct table *table, c
 {
 	struct map_stripe *stripe = attempt->stripe;
 	_Atomic uint64_t *counter = life->kind == LIFE_PLACEHOLDER ? &stripe->placeholders : &stripe->inserted;
-	uint64_t inserted = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
+	uint64_t inserted = count(attempt, counter, 1) + 1;
 
 	/* Summing up all stripes is for one insert in as many as let the table be a tenth too full at most. */
 	unsigned shift = table->bits < 7 ? 0 : table->bits > 17 ? 10 : table->bits - 7;
@@ -409,8 +399,8 @@ static int make_room(struct attempt *attempt, struct finding *finding)
 static void count_held(struct attempt *attempt)
 {
 	attempt->held = attempt->entry;
-	count(&attempt->stripe->held_entries, 1);
-	count(&attempt->stripe->held_bytes, entry_size_of(attempt->entry));
+	count(attempt, &attempt->stripe->held_entries, 1);
+	count(attempt, &attempt->stripe->held_bytes, entry_size_of(attempt->entry));
 }
 
 /* attempt->entry, whose word was `word` if it has one, has just been published. */

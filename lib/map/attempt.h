@@ -11,6 +11,13 @@
 #include "map/write.h"
 #include "protocol/bucket.h"
 
+/* Entries from this size on are built outside of the section. */
+#ifdef RCUMAP_DEBUG
+#define BUILD_OUTSIDE_MIN 36u
+#else
+#define BUILD_OUTSIDE_MIN 4096u
+#endif
+
 struct attempt {
 	struct rcumap *map;
 	struct map_stripe *stripe;
@@ -108,6 +115,13 @@ int attempt_forget(struct attempt *attempt, struct finding *finding);
 /* Build an entry that never gets into the map, held once: with attempt->hold. It goes when it is released. -ENOMEM, -EFAULT,
  * -EOVERFLOW. */
 int attempt_keep_apart(struct attempt *attempt, const struct write_content *content, const struct life *life);
+
+/* The version that a stripe gives to the n-th that is drawn from it: a number of the stripe's own, then the stripe. Distinct over all
+ * stripes, and never 0. */
+static inline uint64_t attempt_version(unsigned stripe, uint64_t n)
+{
+	return (n + 1) * STRIPE_COUNT + stripe;
+}
 
 /* A number that no other entry of the map ever has, or -EOVERFLOW. */
 int attempt_draw_version(struct rcumap *map, uint64_t *version);

@@ -8,11 +8,12 @@
 /* The entry of `bytes` is held now (1), or is no more (-1). */
 static void count_held(struct rcumap *map, int64_t entries, size_t bytes)
 {
-	struct map_stripe *stripe = &map->stripe[stripe_index()];
+	const unsigned index = stripe_index();
+	struct map_stripe *stripe = &map->stripe[index];
 
-	/* relaxed: statistics; and rcumap_destroy() looks when nobody else is there */
-	atomic_fetch_add_explicit(&stripe->held_entries, (uint64_t)entries, memory_order_relaxed);
-	atomic_fetch_add_explicit(&stripe->held_bytes, (uint64_t)entries * bytes, memory_order_relaxed);
+	/* rcumap_destroy() looks when nobody else is there. */
+	stripe_add(index, &stripe->held_entries, (uint64_t)entries);
+	stripe_add(index, &stripe->held_bytes, (uint64_t)entries * bytes);
 }
 
 int rcumap_hold(struct rcumap *map, const struct rcumap_entry *entry)

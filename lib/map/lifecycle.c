@@ -10,6 +10,7 @@
 #include "map/fork.h"
 #include "map/map.h"
 #include "map/options.h"
+#include "map/overwrite.h"
 #include "map/reclaimer.h"
 #include "map/spare.h"
 #include "map/verbs.h"
@@ -144,6 +145,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 		free_map(map);
 		return error;
 	}
+	overwrite_init(map);
 	*created = map;
 	return 0;
 }

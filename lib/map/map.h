@@ -164,6 +164,10 @@ struct rcumap {
 	const struct verbs *verbs;
 	const struct section_ops *section;
 	uint64_t default_ttl_ms;
+	struct {
+		size_t size_max; /* of the entries that are overwritten in one pass (map/overwrite.h) */
+		bool small; /* with those of one line from the slab among them, and the map's own hash */
+	} overwrite;
 	rcumap_removed_fn *removed; /* map/removed.h; NULL: none */
 	void *removed_ctx;
 	rcumap_stalled_fn *stalled; /* map/stall.h; NULL: none */

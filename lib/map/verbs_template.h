@@ -3,33 +3,12 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 
+#include "ground/copy.h"
+#include "map/overwrite.h"
 #include "map/read.h"
 #include "map/spare.h"
 #include "map/verbs.h"
-
-/* Of 16 to 32 bytes: the first and the last sixteen, which may overlap. As most small values are: without a call a get executes
- * 170 instructions instead of 180. */
-static inline void copy_small(unsigned char *to, const unsigned char *from, size_t size)
-{
-	struct {
-		unsigned char byte[16];
-	} first, last;
-
-	memcpy(&first, from, 16);
-	memcpy(&last, from + size - 16, 16);
-	memcpy(to, &first, 16);
-	memcpy(to + size - 16, &last, 16);
-}
-
-static inline void copy_value(void *to, const void *from, size_t size)
-{
-	if (size - 16 <= 16)
-		copy_small(to, from, size);
-	else if (size)
-		memcpy(to, from, size);
-}
 
 /* What rcumap_get() says of an entry, or of NULL. */
 static inline int copy_out(const struct rcumap_entry *entry, void *buffer, size_t buffer_size, size_t *value_size,
@@ -106,7 +85,7 @@ static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint6
 }
 
 #define WRITER(name, type, write)                              \
-	static int name(struct rcumap *map, struct type *what) \
+	static __attribute__((noinline)) int name(struct rcumap *map, struct type *what) \
 	{                                                      \
 		struct spare_wait wait = { 0 };                \
 		int result;                                    \
@@ -128,9 +107,38 @@ WRITER(remove_key, write_remove, write_remove)
 WRITER(touch, write_touch, write_touch)
 WRITER(update, write_update, write_update)
 
+/* The content is copied for the steps, or it would have to be in memory before. */
+#define OVERWRITE(small)                                                                                                  \
+	const struct write_content content = { key, key_size, value, value_size };                                        \
+	struct rcumap_entry *built;                                                                                       \
+                                                                                                                          \
+	SECTION_LOCK();                                                                                                   \
+                                                                                                                          \
+	const int result = overwrite(map, &content, version, small, &built);                                              \
+                                                                                                                          \
+	SECTION_UNLOCK();                                                                                                 \
+	return __builtin_expect(result != OVERWRITE_NOT, 1) ?                                                             \
+		       result :                                                                                           \
+		       write_put_in_steps(map, &(struct write_content){ key, key_size, value, value_size }, version, built)
+
+static __attribute__((noinline)) int put_any(struct rcumap *map, const void *key, size_t key_size, const void *value,
+					     size_t value_size, uint64_t *version)
+{
+	OVERWRITE(false);
+}
+
+READ_QUICK static int put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
+			  uint64_t *version)
+{
+	if (__builtin_expect(!overwrite_is_small(map, key_size, value_size), 0))
+		return put_any(map, key, key_size, value, value_size, version);
+	OVERWRITE(true);
+}
+
 const struct verbs VERBS = {
 	.get = get,
 	.get_batch = get_batch,
+	.put = put,
 	.store = store,
 	.remove = remove_key,
 	.touch = touch,

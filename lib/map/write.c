@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "map/overwrite.h"
 #include "map/read.h"
 #include "map/verbs.h"
 
@@ -27,6 +28,15 @@ static int check_key(const struct rcumap *map, const void *key, size_t key_size)
 	return map->closing ? -ESHUTDOWN : 0;
 }
 
+static int run_store(struct rcumap *map, struct write_store *what, uint64_t *version)
+{
+	int result = map->verbs->store(map, what);
+
+	if (!result && version)
+		*version = what->version;
+	return result;
+}
+
 /* `expected` is for WRITE_IF_VERSION alone, as in remove_key(). */
 static int store(struct rcumap *map, struct write_content content, uint64_t ttl_ms, enum write_condition condition,
 		 uint64_t expected, uint64_t *version)
@@ -40,11 +50,7 @@ static int store(struct rcumap *map, struct write_content content, uint64_t ttl_
 		result = write_check_value(content.value, content.value_size);
 	if (!result)
 		result = write_check_ttl(ttl_ms);
-	if (!result)
-		result = map->verbs->store(map, &what);
-	if (!result && version)
-		*version = what.version;
-	return result;
+	return result ? result : run_store(map, &what, version);
 }
 
 static int remove_key(struct rcumap *map, const void *key, size_t key_size, enum write_condition condition,
@@ -61,7 +67,18 @@ static int remove_key(struct rcumap *map, const void *key, size_t key_size, enum
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version)
 {
+	if (__builtin_expect(overwrite_suits(map, key, key_size, value, value_size, ttl_ms), 1)) {
+		map_assert_alive(map);
+		return map->verbs->put(map, key, key_size, value, value_size, version);
+	}
 	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_ALWAYS, 0, version);
+}
+
+int write_put_in_steps(struct rcumap *map, const struct write_content *content, uint64_t *version, struct rcumap_entry *built)
+{
+	struct write_store what = { .content = *content, .ttl_ms = RCUMAP_TTL_NEVER, .condition = WRITE_ALWAYS, .built = built };
+
+	return run_store(map, &what, version);
 }
 
 int rcumap_add(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slab.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "ground/pages.h"
@@ -30,16 +31,6 @@
 #define STOCK_SHARE 64u
 /* A helper's array holds so many bytes at most: he hands over what he has soon, and needs few of them. */
 #define HELPED_BYTES 65536u
-
-struct magazine {
-	struct magazine *_Atomic next; /* in the depot or the spent stack */
-	_Atomic uint64_t taken; /* indices below are taken; grows past `count` with each vain attempt */
-	uint32_t count; /* blocks in it */
-	uint32_t class;
-	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
-	char *run;
-	void *cells[];
-};
 
 /* The header takes a cache line at the start of a run, so that blocks stay aligned. */
 #define RUN_HEADER 64u
@@ -79,6 +70,7 @@ static unsigned class_of(size_t size)
 
 void slab_init(struct slab *slab)
 {
+	assert(class_size[SLAB_LINE_CLASS] == 64);
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		slab->class[c].block_size = class_size[c];
 		slab->class[c].run_bytes = class_size[c] <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
@@ -233,16 +225,6 @@ static struct magazine *pop(struct magazine *_Atomic *stack)
 	return head;
 }
 
-static void *block_at(const struct slab_class *class, struct magazine *m, uint64_t i)
-{
-	if (!m->capacity)
-		return m->run + i * class->block_size;
-	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
-	if (i + 2 < m->count)
-		__builtin_prefetch(m->cells[i + 2], 1);
-	return m->cells[i];
-}
-
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 {
 	unsigned c = class_of(size);
@@ -251,13 +233,10 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 	struct magazine *m = atomic_load_explicit(&class->current[stripe], memory_order_acquire);
 
 	for (;;) {
-		if (m) {
-			/* relaxed: the index alone decides who takes the block (L1). */
-			uint64_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
+		void *block = m ? slab_take(class, m) : NULL;
 
-			if (i < m->count)
-				return block_at(class, m, i);
-		}
+		if (block)
+			return block;
 
 		struct magazine *n = pop(&class->depot);
 
@@ -272,7 +251,7 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 							    memory_order_acquire)) {
 			if (m)
 				push(&slab->spent, m);
-			return block_at(class, n, 0);
+			return slab_block_at(class, n, 0);
 		}
 		/* It must not go back to the depot before a grace period (L2): the reclaimer brings it there. */
 		atomic_store_explicit(&n->taken, 0, memory_order_relaxed);

@@ -37,10 +37,21 @@
 /* Larger blocks than this are not for the slab. */
 #define SLAB_BLOCK_MAX 4096u
 #define SLAB_CLASSES 27u
+/* The class of blocks of one cache line. */
+#define SLAB_LINE_CLASS 2u
 
-struct magazine;
 struct chunk;
 struct discarded;
+
+struct magazine {
+	struct magazine *_Atomic next; /* in the depot or the spent stack */
+	_Atomic uint64_t taken; /* indices below are taken; grows past `count` with each vain attempt */
+	uint32_t count; /* blocks in it */
+	uint32_t class;
+	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
+	char *run;
+	void *cells[];
+};
 
 struct slab_class {
 	_Atomic(struct magazine *) current[STRIPE_COUNT];
@@ -81,6 +92,36 @@ void slab_fini(struct slab *slab);
 /* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), 16-byte aligned, 64-byte aligned if it is of 64 bytes or a
  * multiple of 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
+
+/* The block at an index of a magazine that the caller has taken. */
+static inline void *slab_block_at(const struct slab_class *class, struct magazine *m, uint64_t i)
+{
+	if (__builtin_expect(!m->capacity, 0))
+		return m->run + i * class->block_size;
+	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
+	if (i + 2 < m->count)
+		__builtin_prefetch(m->cells[i + 2], 1);
+	return m->cells[i];
+}
+
+/* The next block of a magazine; NULL: it is exhausted. Wait-free. */
+static inline void *slab_take(const struct slab_class *class, struct magazine *m)
+{
+	/* relaxed: the index alone decides who takes the block (L1). */
+	const uint64_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
+
+	return __builtin_expect(i < m->count, 1) ? slab_block_at(class, m, i) : NULL;
+}
+
+/* A block of a cache line, if the stripe's magazine has one; or NULL. As slab_alloc(), but wait-free. */
+static inline void *slab_alloc_line(struct slab *slab, unsigned stripe)
+{
+	const struct slab_class *class = &slab->class[SLAB_LINE_CLASS];
+	/* [MAGAZINE acquire] pairs with the [MAGAZINE release] in slab_alloc(): the magazine's content is written. */
+	struct magazine *m = atomic_load_explicit(&((struct slab_class *)class)->current[stripe], memory_order_acquire);
+
+	return m ? slab_take(class, m) : NULL;
+}
 
 /* Give back a block that nobody can reach. Lock-free; calls malloc unless the freer helps. */
 void slab_free(struct slab *slab, struct slab_freer *freer, void *p, size_t size);

@@ -87,32 +87,11 @@ bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry)
 	return true;
 }
 
-/*
- * Before an entry leaves its slot, ctl must not name it any more (I3). The entry was seen in the slot, so BUSY of it
- * was set before; once ctl is seen without it, it has been cleared for good.
- */
-static void settle_before_unlink(const struct tables *tables, const struct table *table, struct line *line)
-{
-	uint64_t ctl = ctl_load(line);
-
-	if (ctl_is_busy(ctl))
-		bucket_help(tables, table, line, ctl);
-}
-
-bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
-		    struct rcumap_entry *entry)
-{
-	assert(!slot_is_frozen(view->entry_word));
-	settle_before_unlink(tables, table, view->line);
-	return slot_cas(view->entry_line, view->entry_slot, view->entry_word,
-			slot_of(entry, view->tag, view->entry_word & SLOT_MARKS));
-}
-
 bool bucket_remove_at(const struct tables *tables, const struct table *table, struct line *primary,
 		      struct line *line, unsigned slot, uint64_t word)
 {
 	assert(!slot_is_frozen(word));
-	settle_before_unlink(tables, table, primary);
+	bucket_settle(tables, table, primary);
 	return slot_cas(line, slot, word, slot_empty(entry_version(slot_entry(word))));
 }
 

@@ -42,24 +42,40 @@ static inline const struct line *bucket_open(const struct tables *tables, uint64
 	return line;
 }
 
+/* Where a key's entry stands. */
+struct bucket_place {
+	struct line *line;
+	unsigned slot;
+	uint64_t word;
+};
+
+/* One pass over the chain of a primary line: the key's entry, and where it stands; or NULL. Wait-free. */
+static inline struct rcumap_entry *bucket_locate(const struct line *line, uint64_t tag, const void *key, size_t key_size,
+						 struct bucket_place *place)
+{
+	do {
+		for (tags_mask matches = tags_match(line, tag); matches; matches &= matches - 1) {
+			const uint64_t word = slot_load(line, tags_first(matches));
+
+			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size)) {
+				*place = (struct bucket_place){ (struct line *)line, tags_first(matches), word };
+				return slot_entry(word);
+			}
+		}
+		line = line_next(line);
+	} while (__builtin_expect(line != NULL, 0));
+	return NULL;
+}
+
 /* The reader. Wait-free: one pass over the chain, however writers interleave. */
 static inline const struct rcumap_entry *bucket_find(const struct tables *tables, uint64_t hash, const void *key,
 						     size_t key_size)
 {
 	const struct table *table;
 	const struct line *line = bucket_open(tables, hash, &table);
-	const uint64_t tag = table_tag(table, hash);
+	struct bucket_place place;
 
-	do {
-		for (tags_mask matches = tags_match(line, tag); matches; matches &= matches - 1) {
-			uint64_t word = slot_load(line, tags_first(matches));
-
-			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size))
-				return slot_entry(word);
-		}
-		line = line_next(line);
-	} while (__builtin_expect(line != NULL, 0));
-	return NULL;
+	return bucket_locate(line, table_tag(table, hash), key, key_size, &place);
 }
 
 /* What a writer saw of a bucket. */
@@ -92,10 +108,36 @@ void bucket_help(const struct tables *tables, const struct table *table, struct 
  * nothing happened. True: the entry is in. */
 bool bucket_insert(struct bucket_view *view, struct rcumap_entry *entry);
 
-/* Put `entry` in the place of the view's, whose word is not frozen (I4). False: the bucket has changed; nothing happened. True: view->entry is
- * displaced, for the caller to retire. */
-bool bucket_replace(const struct tables *tables, const struct table *table, struct bucket_view *view,
-		    struct rcumap_entry *entry);
+/*
+ * Before an entry leaves its slot, ctl must not name it any more (I3). The entry was seen in the slot, so BUSY of it
+ * was set before; once ctl is seen without it, it has been cleared for good.
+ */
+static inline void bucket_settle(const struct tables *tables, const struct table *table, struct line *primary)
+{
+	uint64_t ctl = ctl_load(primary);
+
+	if (__builtin_expect(ctl_is_busy(ctl), 0))
+		bucket_help(tables, table, primary, ctl);
+}
+
+/* Put `entry` in a place of the bucket `primary`, whose word is not frozen (I4). False: the bucket has changed; nothing happened. True: the
+ * entry that stood there is displaced, for the caller to retire. */
+static inline bool bucket_replace_at(const struct tables *tables, const struct table *table, struct line *primary,
+				     const struct bucket_place *place, struct rcumap_entry *entry, uint64_t tag)
+{
+	assert(!slot_is_frozen(place->word));
+	bucket_settle(tables, table, primary);
+	return slot_cas(place->line, place->slot, place->word, slot_of(entry, tag, place->word & SLOT_MARKS));
+}
+
+/* Put `entry` in the place of the view's. As bucket_replace_at(). */
+static inline bool bucket_replace(const struct tables *tables, const struct table *table, const struct bucket_view *view,
+				  struct rcumap_entry *entry)
+{
+	const struct bucket_place place = { view->entry_line, view->entry_slot, view->entry_word };
+
+	return bucket_replace_at(tables, table, view->line, &place, entry, view->tag);
+}
 
 /* Remove the view's entry. As bucket_replace(). */
 bool bucket_remove(const struct tables *tables, const struct table *table, struct bucket_view *view);

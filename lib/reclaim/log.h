@@ -81,6 +81,21 @@ void log_init(struct log *log, enum memory_use use, unsigned cells);
  * -ENOMEM, -EFAULT, -ENOSPC. Inside a read section. Lock-free. */
 int log_reserve(struct log *log, struct memory *memory, log_cell **cell);
 
+/* The same, if the block that the stripe has is not full: the cell, or NULL. Wait-free. */
+static inline log_cell *log_reserve_here(struct log *log, unsigned stripe)
+{
+	/* [BLOCK acquire] pairs with the [BLOCK seq_cst] in log_reserve(): the cells are 0. */
+	struct log_block *block = atomic_load_explicit(&log->stripe[stripe].current, memory_order_acquire);
+
+	if (!block)
+		return NULL;
+
+	/* relaxed: the number alone decides whose cell it is (R1) */
+	const uint64_t i = atomic_fetch_add_explicit(&block->reserved, 1, memory_order_relaxed);
+
+	return i < block->cells ? &block->cell[i] : NULL;
+}
+
 /* Fill the cell with a word that is neither 0 nor LOG_CANCELLED. Wait-free. */
 static inline void log_fill(log_cell *cell, uint64_t word)
 {

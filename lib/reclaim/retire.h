@@ -54,6 +54,12 @@ static inline int retire_reserve(struct retire *retire, struct memory *memory, r
 	return log_reserve(&retire->log, memory, cell);
 }
 
+/* As log_reserve_here(). */
+static inline retire_cell *retire_reserve_here(struct retire *retire, unsigned stripe)
+{
+	return log_reserve_here(&retire->log, stripe);
+}
+
 /* Fill the cell with something unlinked (R4), which is 16-byte aligned and below 2^48, or give it up. `size`: 0 if whoever reclaims
  * it shall look. Wait-free. */
 static inline void retire_fill(retire_cell *cell, void *unlinked, unsigned reason, size_t size)
