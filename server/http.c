@@ -56,10 +56,10 @@ struct http {
 	struct MHD_Daemon *daemon;
 	unsigned max_connections;
 	atomic_bool draining;
-	_Atomic unsigned count; /* of connections; relaxed, a count */
-	/* Connections handed to the library so far, and those that its threads have begun to serve. The release of a later
-	 * `started` shows its connection in `count` to who acquires it: http_close_idle() overlooks none. */
-	_Atomic uint64_t added, started;
+	/* Connections, from before they are handed to the library until it has closed them; relaxed: a count. Were they
+	 * counted once a thread of the library begins with them, a burst would pass the limit, and http_close_idle() overlook
+	 * some. */
+	_Atomic unsigned count;
 	pthread_mutex_t lock; /* guards the list, and that no fd in it is closed meanwhile */
 	struct connection *connections;
 };
@@ -87,8 +87,6 @@ static void connection_begin(struct http *http, struct MHD_Connection *mhd, void
 	struct connection *connection = calloc(1, sizeof *connection);
 
 	*context = connection;
-	atomic_fetch_add_explicit(&http->count, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&http->started, 1, memory_order_release);
 	if (!connection)
 		return; /* its first request is refused, by closing it */
 	connection->http = http;
@@ -346,14 +344,11 @@ void http_add(struct http *http, int fd)
 		close(fd);
 		return;
 	}
-	if (http_connections(http) < http->max_connections) {
-		atomic_fetch_add_explicit(&http->added, 1, memory_order_relaxed);
-		if (MHD_add_connection(http->daemon, fd, (struct sockaddr *)&address, size) == MHD_YES)
-			return;
-		atomic_fetch_sub_explicit(&http->added, 1, memory_order_relaxed);
-	} else {
+	if (atomic_fetch_add_explicit(&http->count, 1, memory_order_relaxed) >= http->max_connections)
 		turn_away(fd);
-	}
+	else if (MHD_add_connection(http->daemon, fd, (struct sockaddr *)&address, size) == MHD_YES)
+		return;
+	atomic_fetch_sub_explicit(&http->count, 1, memory_order_relaxed);
 	if (http->site.counted)
 		metrics_add(COUNTER_TURNED_AWAY, 1);
 }
@@ -370,7 +365,7 @@ unsigned http_connections(const struct http *http)
 
 unsigned http_close_idle(struct http *http)
 {
-	uint64_t now = now_ns(), waiting;
+	uint64_t now = now_ns();
 
 	/* What has come already is still read, and answered. */
 	pthread_mutex_lock(&http->lock);
@@ -379,9 +374,7 @@ unsigned http_close_idle(struct http *http)
 		    (atomic_load_explicit(&c->served, memory_order_relaxed) || now - c->began_ns > FIRST_REQUEST_NS))
 			shutdown(c->fd, SHUT_RD);
 	pthread_mutex_unlock(&http->lock);
-	waiting = atomic_load_explicit(&http->added, memory_order_relaxed) -
-		  atomic_load_explicit(&http->started, memory_order_acquire);
-	return (unsigned)waiting + http_connections(http);
+	return http_connections(http);
 }
 
 void http_remind(struct http *http)

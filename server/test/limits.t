@@ -24,6 +24,21 @@ my $until = time + $Server::patience;
 	ok $server->ends_well, 'the server ends well';
 }
 {
+	my $server = start_server('--threads', 2, '--max-connections', 4);
+	my $accepted = 0;
+	for (1 .. 20) {
+		my @clients = map { $server->connect } 1 .. 30;
+		$_->send(Client::request_text('GET', '/v1/a')) for @clients;
+		my @statuses = map { my $answer = $_->answer; $answer ? $answer->{status} : 0 } @clients;
+		my $now = grep { $_ == 404 } @statuses;
+		$accepted = $now if $now > $accepted;
+		$_->close for @clients;
+		sleep 0.001 while $server->stats->{open_connections} > 0 && time < $until;
+	}
+	is $accepted, 4, 'a burst gets no more connections than there may be';
+	ok $server->ends_well, 'the server ends well';
+}
+{
 	my $server = start_server('--threads', 1, '--idle-timeout', 1);
 	my $idle = $server->connect;
 	$idle->ask('GET', '/v1/a');
