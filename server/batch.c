@@ -15,6 +15,7 @@
 struct batch {
 	struct data *data;
 	size_t answered, limit; /* bytes that the answer has, about; and may have */
+	bool full;		/* a store found no room */
 };
 
 void batch_begin(struct data *data, struct request *request)
@@ -140,6 +141,9 @@ static json_t *run_put(struct batch *batch, const json_t *operation, const struc
 		return result_of(MHD_HTTP_BAD_REQUEST, "the type is longer than 255 bytes, or not ASCII");
 	if (!read_ttl(operation, &store.ttl_ms))
 		return result_of(MHD_HTTP_BAD_REQUEST, "'ttl' is not a number of seconds, 0 or more");
+	/* It waited for room. Were each of ten thousand to do that, the thread's other connections would wait for them all. */
+	if (batch->full)
+		return refusal_result(-ENOSPC);
 	head = item_head_size(store.type);
 	if (batch_bytes_read(operation, "value", head, &value) != BATCH_PRESENT)
 		return result_of(MHD_HTTP_BAD_REQUEST, "'value' or 'value64' must be there, one of them, and a string");
@@ -151,6 +155,7 @@ static json_t *run_put(struct batch *batch, const json_t *operation, const struc
 	store.value_size = head + value.size;
 	error = store_run(batch->data->cache, &store);
 	free(value.owned);
+	batch->full = error == -ENOSPC || error == -ENOMEM;
 	if (error)
 		return refusal_result(error);
 	if (store.verdict != CONDITIONAL_GO_ON)
@@ -277,10 +282,17 @@ static void answer_results(struct request *request, json_t *results)
 void batch_answer(struct data *data, struct request *request)
 {
 	struct batch batch = { .data = data, .limit = data->config->max_batch };
-	json_t *document = json_loadb((const char *)request->upload.bytes, request->upload.size,
-				      JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
-	const json_t *operations = json_object_get(document, "operations");
+	const struct upload *upload = &request->upload;
+	const json_t *operations;
+	json_t *document;
 
+	if (batch_values(upload->bytes, upload->size) > BATCH_VALUES_MAX) {
+		upload_end(&request->upload);
+		request_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "more values than 10000 operations have");
+		return;
+	}
+	document = json_loadb((const char *)upload->bytes, upload->size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+	operations = json_object_get(document, "operations");
 	upload_end(&request->upload);
 	if (!json_is_array(operations))
 		request_answer_text(request, MHD_HTTP_BAD_REQUEST,

@@ -22,6 +22,8 @@
 
 #define BATCH_PATH "/batch"
 #define BATCH_OPERATIONS_MAX 10000u
+/* Of JSON, in a batch: an operation has at most ten, and is one. */
+#define BATCH_VALUES_MAX (12 * BATCH_OPERATIONS_MAX)
 
 void batch_begin(struct data *data, struct request *request);
 void batch_answer(struct data *data, struct request *request);

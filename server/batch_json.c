@@ -85,6 +85,22 @@ bool batch_bytes_write(json_t *object, const char *name, const void *data, size_
 	return json_object_set_new_nocheck(object, name, text) == 0;
 }
 
+size_t batch_values(const void *text, size_t size)
+{
+	const unsigned char *p = text, *end = p + size;
+	size_t values = 1;
+
+	for (; p < end; p++) {
+		if (*p == '{' || *p == '[' || *p == ',') {
+			values++;
+		} else if (*p == '"') {
+			for (p++; p < end && *p != '"'; p++)
+				p += *p == '\\';
+		}
+	}
+	return values;
+}
+
 /* Bytes that JSON's escape of this one adds. */
 static size_t escape_cost(unsigned char byte)
 {

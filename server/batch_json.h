@@ -25,6 +25,10 @@ enum batch_found batch_bytes_read(const json_t *object, const char *name, size_t
 /** Set `name` to text, or `name64` to base64 if it is not UTF-8, or if `base64`. False: no memory. */
 bool batch_bytes_write(json_t *object, const char *name, const void *data, size_t size, bool base64);
 
+/** How many values a document has, at most, whether or not it is JSON; strings count little. What json_loadb() makes of
+ * {}, or of 0, takes up to a hundred times as many bytes. */
+size_t batch_values(const void *text, size_t size);
+
 /** How many bytes batch_bytes_write() adds to the document, at most, and what stands around them, about. */
 size_t batch_bytes_cost(const void *data, size_t size);
 

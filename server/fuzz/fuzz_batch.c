@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "../batch.h"
+#include "../batch_json.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -68,16 +69,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	struct request request = { .verb = VERB_BATCH };
 	json_t *document = json_loadb((const char *)bytes, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
 	const json_t *operations = json_object_get(document, "operations");
-	size_t asked = json_array_size(operations);
+	size_t asked = json_array_size(operations), values = batch_values(bytes, size);
 
 	if (upload_begin(&request.upload, &data->budget, 0, size, data->config->max_batch) == 0 &&
 	    (size == 0 || upload_append(&request.upload, bytes, size) == 0)) {
 		answered = 0;
 		batch_answer(data, &request);
-		must(answered == (!json_is_array(operations)   ? 400 :
+		must(answered == (values > BATCH_VALUES_MAX    ? 413 :
+				  !json_is_array(operations)   ? 400 :
 				  asked > BATCH_OPERATIONS_MAX ? 413 :
 								 200),
 		     "status");
+		must(asked < values, "every operation is a value");
 		must(answered != 200 || results == asked, "every operation is answered");
 	}
 	json_decref(document);

@@ -76,6 +76,22 @@ is $client->ask('POST', '/batch', body => ' ' x 65537)->{status}, 413, 'more tha
 is $client->ask('GET', '/batch')->{status}, 405, 'GET';
 is $client->ask('POST', '/batch?ttl=1', body => '{}')->{status}, 400, 'a life for the whole';
 
+# What takes little to send, and much to keep: 8 MB of this would be 600 once parsed.
+{
+	my $large = start_server('--threads', 1);
+	my $client = $large->connect;
+	my $of = sub { $client->ask('POST', '/batch', body => "{\"operations\": [[$_[0]]]}")->{status} };
+	is $of->(join ',', ('{}') x 50000), 200, 'many values';
+	is $of->(join ',', ('{}') x 200000), 413, 'too many objects';
+	is $of->(join ',', ('0') x 200000), 413, 'too many numbers';
+	is $of->('[' x 200000), 413, 'too many arrays';
+	is $of->('"' . '\\",{[' x 200000 . '"'), 200, 'they do not count in a string';
+	my $most = '{"op": "put", "key": "a", "value": "", "ttl": 9, "type": "", "base64": false, "if_match": "*", "if_none_match": "*"}';
+	is $client->ask('POST', '/batch', body => '{"operations": [' . join(',', ($most) x 10000) . ']}')->{status}, 200,
+		'the largest operations are not too many';
+	ok $large->ends_well, 'the server ends well';
+}
+
 # An answer is as bounded as a batch.
 my @results = batch(map { { op => 'get', key => 'd' } } 1 .. 100);
 cmp_ok scalar(grep { $_->{status} == 200 } @results), '>', 40, 'as many as have room are answered';

@@ -92,6 +92,10 @@ my $until = time + $Server::patience;
 	}
 	is_deeply [grep { !/^(201|204|507)$/ } keys %statuses], [], 'stores are accepted, or refused with 507';
 	cmp_ok $server->stats->{map}{accounted_bytes}, '<=', 4 << 20, 'the limit holds';
+	sleep 0.01 while $server->stats->{map}{held_entries} < 26 && time < $until;
+	my @puts = map { '{"op": "put", "key": "b", "value": "' . 'x' x $_ . '"}' } 1000000, 1;
+	$answer = $client->ask('POST', '/batch', body => '{"operations": [' . join(',', @puts) . ']}');
+	is_deeply [$answer->{body} =~ /"status":(\d+)/g], [507, 507], 'a batch waits for room once, not for each store';
 	@deaf = ();
 	sleep 0.01 while $server->stats->{map}{held_entries} > 0 && time < $until;
 	is $client->ask('PUT', '/v1/try', body => 'x' x 100000)->{status} =~ /^20[14]$/ ? 1 : 0, 1, 'afterwards there is room';
