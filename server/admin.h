@@ -13,6 +13,7 @@ struct admin {
 	struct cache *cache;
 	const struct config *config; /* whose limits are told */
 	const struct http *data;     /* whose connections are told */
+	struct http *http;	     /* its own */
 	atomic_bool draining;	     /* relaxed: /healthz says 503 from some moment on */
 };
 

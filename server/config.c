@@ -42,6 +42,8 @@ static const struct option_row {
 	  "at a time; further ones are answered 503" },
 	{ "idle-timeout", "TIME", SPAN, AT(idle_timeout_ms), "60s", 1000, DAY_MS, false,
 	  "a connection that is silent for so long is closed" },
+	{ "request-timeout", "TIME", SPAN, AT(request_timeout_ms), "5m", 1000, DAY_MS, false,
+	  "a request that takes longer, with its answer, is broken off" },
 	{ "max-memory", "SIZE", BYTES, AT(max_memory), "50%", RCUMAP_MAX_BYTES_MIN, RCUMAP_MAX_BYTES_MAX, true,
 	  "of the map; % of what machine and control groups allow; 0: no limit" },
 	{ "max-entries", "N", COUNT, AT(max_entries), "0", RCUMAP_MAX_ENTRIES_MIN, RCUMAP_CAPACITY_MAX, true,

@@ -24,6 +24,7 @@ struct config {
 	uint64_t threads; /* 0: one for each processor it may use */
 	uint64_t max_connections;
 	uint64_t idle_timeout_ms; /* whole seconds count */
+	uint64_t request_timeout_ms;
 	uint64_t max_memory;	  /* bytes for the map; 0: no limit */
 	uint64_t max_entries;	  /* 0: no limit */
 	uint64_t upload_memory;	  /* bytes for bodies that are coming in, all together */

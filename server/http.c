@@ -45,9 +45,12 @@ struct connection {
 	struct connection *next, **link; /* in http->connections; under its lock */
 	struct http *http;
 	int fd;
-	uint64_t began_ns;
-	/* Relaxed, both: they are asked again, until all connections are gone. */
-	atomic_bool busy, served; /* a request is under way; one has been answered */
+	/* When the request under way began; between requests, when the last one ended, or all began. Relaxed. */
+	_Atomic uint64_t since_ns;
+	/* A request is under way. Its release shows `since_ns` to http_end_overdue(), which acquires: a request is never taken
+	 * to have begun when the one before it ended. */
+	atomic_bool busy;
+	atomic_bool served; /* one has been answered; relaxed: it is asked again, until all connections are gone */
 	struct request request;
 };
 
@@ -55,6 +58,7 @@ struct http {
 	struct http_site site;
 	struct MHD_Daemon *daemon;
 	unsigned max_connections;
+	uint64_t idle_ns, request_ns; /* how long a connection may be silent, and a request take */
 	atomic_bool draining;
 	/* Connections, from before they are handed to the library until it has closed them; relaxed: a count. Were they
 	 * counted once a thread of the library begins with them, a burst would pass the limit, and http_close_idle() overlook
@@ -91,7 +95,7 @@ static void connection_begin(struct http *http, struct MHD_Connection *mhd, void
 		return; /* its first request is refused, by closing it */
 	connection->http = http;
 	connection->fd = info->connect_fd;
-	connection->began_ns = now_ns();
+	atomic_init(&connection->since_ns, now_ns());
 	pthread_mutex_lock(&http->lock);
 	connection->next = http->connections;
 	connection->link = &http->connections;
@@ -140,6 +144,12 @@ static enum verb verb_of(const char *method)
 	return VERB_OTHER;
 }
 
+static void begin_or_end(struct connection *connection, uint64_t now, bool busy)
+{
+	atomic_store_explicit(&connection->since_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&connection->busy, busy, memory_order_release);
+}
+
 /* The first line is there. */
 static void *on_target(void *cls, const char *text, struct MHD_Connection *mhd)
 {
@@ -147,8 +157,8 @@ static void *on_target(void *cls, const char *text, struct MHD_Connection *mhd)
 
 	if (!connection)
 		return NULL;
-	atomic_store_explicit(&connection->busy, true, memory_order_relaxed);
 	connection->request = (struct request){ .http = cls, .connection = mhd, .began_ns = now_ns() };
+	begin_or_end(connection, connection->request.began_ns, true);
 	target_begin(&connection->request.target, (char *)text);
 	return &connection->request;
 }
@@ -254,12 +264,13 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
 	struct http *http = cls;
 	struct request *request = *context;
 	struct connection *connection = connection_of(mhd);
-	uint64_t took_ns;
+	uint64_t now, took_ns;
 
 	*context = NULL;
 	if (!request)
 		return;
-	took_ns = now_ns() - request->began_ns;
+	now = now_ns();
+	took_ns = now - request->began_ns;
 	upload_end(&request->upload);
 	if (http->site.counted) {
 		if (request->answered)
@@ -273,7 +284,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
 			 (unsigned long long)(took_ns / 1000),
 			 code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", broken off");
 	atomic_store_explicit(&connection->served, true, memory_order_relaxed);
-	atomic_store_explicit(&connection->busy, false, memory_order_relaxed);
+	begin_or_end(connection, now, false);
 }
 
 /* ---------------------------------------------------------------------------------------------- the whole */
@@ -302,6 +313,8 @@ struct http *http_start(const struct http_settings *settings)
 		return NULL;
 	http->site = settings->site;
 	http->max_connections = settings->max_connections;
+	http->idle_ns = settings->idle_timeout_s * UINT64_C(1000000000);
+	http->request_ns = settings->request_timeout_ms * 1000000;
 	pthread_mutex_init(&http->lock, NULL);
 	if (settings->threads < 2)
 		pool[0] = pool[1];
@@ -363,6 +376,14 @@ unsigned http_connections(const struct http *http)
 	return atomic_load_explicit(&http->count, memory_order_relaxed);
 }
 
+/* Since the request under way began, or since when there is none. */
+static uint64_t age_of(const struct connection *connection, uint64_t now)
+{
+	uint64_t since = atomic_load_explicit(&connection->since_ns, memory_order_relaxed);
+
+	return now > since ? now - since : 0;
+}
+
 unsigned http_close_idle(struct http *http)
 {
 	uint64_t now = now_ns();
@@ -371,7 +392,7 @@ unsigned http_close_idle(struct http *http)
 	pthread_mutex_lock(&http->lock);
 	for (struct connection *c = http->connections; c; c = c->next)
 		if (!atomic_load_explicit(&c->busy, memory_order_relaxed) &&
-		    (atomic_load_explicit(&c->served, memory_order_relaxed) || now - c->began_ns > FIRST_REQUEST_NS))
+		    (atomic_load_explicit(&c->served, memory_order_relaxed) || age_of(c, now) > FIRST_REQUEST_NS))
 			shutdown(c->fd, SHUT_RD);
 	pthread_mutex_unlock(&http->lock);
 	return http_connections(http);
@@ -392,6 +413,22 @@ void http_remind(struct http *http)
 		for (nfds_t i = 0; i < n; i++)
 			if (polled[i].revents & POLLRDHUP)
 				shutdown(polled[i].fd, SHUT_RD);
+	}
+	pthread_mutex_unlock(&http->lock);
+}
+
+void http_end_overdue(struct http *http)
+{
+	uint64_t now = now_ns();
+
+	pthread_mutex_lock(&http->lock);
+	for (struct connection *c = http->connections; c; c = c->next) {
+		uint64_t most = http->request_ns;
+
+		if (!atomic_load_explicit(&c->busy, memory_order_acquire))
+			most += http->idle_ns;
+		if (age_of(c, now) > most)
+			shutdown(c->fd, SHUT_RDWR);
 	}
 	pthread_mutex_unlock(&http->lock);
 }

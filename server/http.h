@@ -51,6 +51,7 @@ struct http_site {
 struct http_settings {
 	struct http_site site;
 	unsigned threads, max_connections, idle_timeout_s;
+	uint64_t request_timeout_ms; /* see http_end_overdue() */
 	size_t max_target; /* bytes of a request's target; longer ones are answered 414 */
 };
 
@@ -69,6 +70,13 @@ unsigned http_close_idle(struct http *http);
 
 /** Have connections whose other side has closed looked at once more: for one thread, every second or so. */
 void http_remind(struct http *http);
+
+/**
+ * Break off requests that have taken more than request_timeout_ms, from their first line until their answer is sent, and
+ * connections on which nothing came to be a first line, though bytes came, for idle_timeout_s and that. The library's own
+ * timeout begins anew with each byte. For one thread, every second or so.
+ */
+void http_end_overdue(struct http *http);
 
 unsigned http_connections(const struct http *http);
 

@@ -7,7 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-/* How often connections are looked at that the other side has closed. */
+/* How often connections are looked at that the other side has closed, or that take too long. */
 #define REMIND_MS 1000u
 /* While draining: how often it is looked whether connections are left. */
 #define TURN_MS 10u
@@ -53,10 +53,19 @@ static bool pause_ms(uint64_t ms)
 	return signal_number == SIGTERM || signal_number == SIGINT;
 }
 
-static void await_end(struct http *data)
+/* Connections of both sites that nobody else would end. */
+static void tend(struct http *data, const struct admin *admin)
+{
+	http_remind(data);
+	http_end_overdue(data);
+	http_remind(admin->http);
+	http_end_overdue(admin->http);
+}
+
+static void await_end(struct http *data, const struct admin *admin)
 {
 	while (!pause_ms(REMIND_MS))
-		http_remind(data);
+		tend(data, admin);
 }
 
 /* A second signal ends the delay, a third the wait. */
@@ -70,9 +79,11 @@ static void drain(const struct config *config, struct http *data, struct accepto
 	sd_notify(0, "STOPPING=1");
 	atomic_store_explicit(&admin->draining, true, memory_order_relaxed);
 	http_drain(data);
-	while ((now = now_ms()) < until)
-		if (pause_ms(until - now))
+	while ((now = now_ms()) < until) {
+		if (pause_ms(until - now < REMIND_MS ? until - now : REMIND_MS))
 			break;
+		tend(data, admin);
+	}
 	acceptor_stop(acceptor);
 	listen_close(listeners);
 	until = now_ms() + config->drain_timeout_ms;
@@ -90,7 +101,7 @@ void lifecycle_run(const struct config *config, struct http *data, struct accept
 {
 	log_line(LOG_LEVEL_INFO, "ready");
 	sd_notify(0, "READY=1");
-	await_end(data);
+	await_end(data, admin);
 	drain(config, data, acceptor, listeners, admin);
 	log_line(LOG_LEVEL_INFO, "end");
 }

@@ -20,6 +20,7 @@
 #define OTHER_FDS 256u
 #define ADMIN_CONNECTIONS 64u
 #define ADMIN_TARGET 1024u
+#define ADMIN_TIMEOUT_S 60u
 
 struct server {
 	struct config config;
@@ -85,6 +86,7 @@ static int start_data(struct server *server)
 	struct http_settings settings = { .threads = thread_count(config),
 					  .max_connections = (unsigned)config->max_connections,
 					  .idle_timeout_s = (unsigned)(config->idle_timeout_ms / 1000),
+					  .request_timeout_ms = config->request_timeout_ms,
 					  .max_target = 3 * config->max_key + 256 };
 
 	server->data = (struct data){ .cache = &server->cache,
@@ -98,7 +100,11 @@ static int start_data(struct server *server)
 static int start_admin(struct server *server)
 {
 	struct http_settings settings = {
-		.threads = 1, .max_connections = ADMIN_CONNECTIONS, .idle_timeout_s = 60, .max_target = ADMIN_TARGET
+		.threads = 1,
+		.max_connections = ADMIN_CONNECTIONS,
+		.idle_timeout_s = ADMIN_TIMEOUT_S,
+		.request_timeout_ms = 1000 * ADMIN_TIMEOUT_S,
+		.max_target = ADMIN_TARGET
 	};
 
 	server->admin.cache = &server->cache;
@@ -129,6 +135,7 @@ static int serve(struct server *server)
 	}
 	listen_tell(&server->data_listeners);
 	listen_tell(&server->admin_listeners);
+	server->admin.http = server->admin_http;
 	lifecycle_run(&server->config, server->data_http, server->data_acceptor, &server->data_listeners,
 		      &server->admin);
 	acceptor_stop(server->admin_acceptor);

@@ -31,6 +31,7 @@ static void check(const struct config *c)
 	must(c->upload_memory >= c->max_value && c->upload_memory >= c->max_batch, "room for one body");
 	must(c->default_ttl_ms == UINT64_MAX || within(c->default_ttl_ms, 1, RCUMAP_TTL_MAX), "the life");
 	must(within(c->idle_timeout_ms, 1000, 86400000) && c->drain_timeout_ms <= 86400000, "times");
+	must(within(c->request_timeout_ms, 1000, 86400000), "times");
 	must(c->log_level <= LOG_LEVEL_DEBUG && c->log_format <= LOG_FORMAT_JSON, "the log");
 }
 

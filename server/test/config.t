@@ -45,6 +45,8 @@ accepted('--max-entries', $_) for 0, 16, 1000000;
 refused(qr/--max-entries/, '--max-entries', $_) for 1, 15, '1K', '1.0', 'x', '-5';
 accepted('--port', $_) for 0, 65535;
 refused(qr/--port/, '--port', $_) for 65536, -1, 'http', '';
+accepted('--request-timeout', $_) for '1', '1500ms', '1d';
+refused(qr/--request-timeout/, '--request-timeout', $_) for '0', '0.5', '2d', 'never';
 accepted('--idle-timeout', $_) for '1', '1.5', '1500ms', '2m', '1d';
 refused(qr/--idle-timeout/, '--idle-timeout', $_) for '0', '0.5', '2d', 'never', '1w', '';
 accepted('--default-ttl', $_) for 'never', '1ms', '10', '365d';

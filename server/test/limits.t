@@ -3,7 +3,9 @@
 # Connections, entries and memory are bounded; what is refused is told.
 use strict;
 use warnings;
+use IO::Select;
 use Server;
+use Socket ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -46,6 +48,42 @@ my $until = time + $Server::patience;
 	$slow->send("PUT /v1/a HTTP/1.1\r\n");
 	ok $idle->at_end, 'an idle connection is closed';
 	ok $slow->at_end, 'one that stops in the midst of a request, too';
+	ok $server->ends_well, 'the server ends well';
+}
+{
+	my $server = start_server('--threads', 1, '--idle-timeout', 300, '--request-timeout', 3, '--max-value', '8M');
+	my $idle = $server->connect;
+	$idle->ask('PUT', '/v1/a', body => 'x' x 8000000); # more than sockets hold
+	# Each says something often enough.
+	my %slow = map { $_ => $server->connect } 'a head', 'a body', 'a body in chunks', 'an answer';
+	my %more = ('a head' => 'X', 'a body' => 'x', 'a body in chunks' => "1\r\nx\r\n", 'an answer' => '');
+	setsockopt $slow{'an answer'}{socket}, Socket::SOL_SOCKET(), Socket::SO_RCVBUF(), pack 'i', 4096;
+	$slow{'a head'}->send("GET /v1/a HTTP/1.1\r\nX: ");
+	$slow{'a body'}->send("PUT /v1/b HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
+	$slow{'a body in chunks'}->send("PUT /v1/b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	$slow{'an answer'}->send(Client::request_text('GET', '/v1/a'));
+	sleep 0.01 until $server->stats->{map}{held_entries} == 1 || time > $until;
+	for my $what ('an answer', 'a head', 'a body', 'a body in chunks') {
+		my $client = $slow{$what};
+		my $ended = 0;
+		until ($ended || time > $until) {
+			if ($what eq 'an answer') {
+				sysread $client->{socket}, my $got, 100;
+				$ended = $server->stats->{map}{held_entries} == 0;
+			} else {
+				$ended = !$client->send($more{$what}) || IO::Select->new($client->{socket})->can_read(0.1);
+			}
+		}
+		ok $ended, "$what that comes in pieces does not come for ever";
+	}
+	sleep 0.01 until $server->stats->{map}{held_entries} == 0 || time > $until;
+	is $server->stats->{map}{held_entries}, 0, 'nothing is held for it';
+	is $server->stats->{open_connections}, 1, 'its connection is free';
+	is $idle->ask('GET', '/v1/a')->{status}, 200, 'one that is idle stays';
+	my $admin = $server->connect($server->{admin});
+	$admin->send('GET /hea');
+	$admin->shutdown_writing;
+	ok $admin->at_end, 'who closes his side of the admin site is closed, too';
 	ok $server->ends_well, 'the server ends well';
 }
 {
