@@ -11,9 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the result of an operation takes, at most, but for a value. */
+#define RESULT_SIZE 128u
+
 /* A batch that is being worked through. */
 struct batch {
 	struct data *data;
+	struct request *request;
 	size_t answered, limit; /* bytes that the answer has, about; and may have */
 	bool full;		/* a store found no room */
 };
@@ -62,6 +66,17 @@ static void tell_etag(const struct batch *batch, json_t *result, uint64_t versio
 		json_object_set_new(result, "etag", json_string(etag));
 }
 
+static const char answers_wait[] = "too many bodies are coming in, or answers going out, just now";
+
+/* An answer is kept until its receiver has read it: the budget of bodies counts it, too. */
+static bool take_for_answer(struct request *request, size_t n)
+{
+	if (!upload_budget_take(request->answer_budget, n))
+		return false;
+	request->answer_size += n;
+	return true;
+}
+
 /* What is found is copied into the answer, inside the section: nothing here waits for anyone. */
 static json_t *found_result(struct batch *batch, const struct rcumap_entry *entry, bool base64)
 {
@@ -75,6 +90,8 @@ static json_t *found_result(struct batch *batch, const struct rcumap_entry *entr
 	cost = batch_bytes_cost(item.body, item.size) + item.type_size;
 	if (cost > batch->limit - batch->answered)
 		return result_of(MHD_HTTP_CONTENT_TOO_LARGE, "the answer would be larger than --max-batch");
+	if (!take_for_answer(batch->request, cost))
+		return result_of(MHD_HTTP_INSUFFICIENT_STORAGE, answers_wait);
 	batch->answered += cost;
 	result = json_pack("{s:i, s:s#, s:i}", "status", MHD_HTTP_OK, "type", item.type, (int)item.type_size, "age",
 			   (int)(cache_seconds(cache) - item.stored_s));
@@ -248,6 +265,15 @@ static json_t *run(struct batch *batch, const json_t *operation)
 
 /* ---------------------------------------------------------------------------------------------- the batch */
 
+/* Room for answers without values, before anything is done. Where --max-batch is small they may be more than it. */
+static bool reserve_answer(struct batch *batch, size_t operations)
+{
+	size_t size = operations * RESULT_SIZE;
+
+	batch->request->answer_budget = &batch->data->budget;
+	return take_for_answer(batch->request, size < batch->limit ? size : batch->limit);
+}
+
 static json_t *run_all(struct batch *batch, const json_t *operations)
 {
 	json_t *results = json_array(), *operation;
@@ -268,6 +294,7 @@ static void answer_results(struct request *request, json_t *results)
 {
 	json_t *answer = results ? json_pack("{s:o}", "results", results) : NULL;
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	size_t size;
 
 	json_decref(answer);
 	if (!text) {
@@ -275,13 +302,18 @@ static void answer_results(struct request *request, json_t *results)
 				    "no memory for the answer; operations may have been done");
 		return;
 	}
-	metrics_add(COUNTER_BYTES_OUT, strlen(text));
-	request_answer_bytes(request, MHD_HTTP_OK, "application/json", text, strlen(text));
+	size = strlen(text);
+	metrics_add(COUNTER_BYTES_OUT, size);
+	if (size < request->answer_size) {
+		upload_budget_give(request->answer_budget, request->answer_size - size);
+		request->answer_size = size;
+	}
+	request_answer_bytes(request, MHD_HTTP_OK, "application/json", text, size);
 }
 
 void batch_answer(struct data *data, struct request *request)
 {
-	struct batch batch = { .data = data, .limit = data->config->max_batch };
+	struct batch batch = { .data = data, .request = request, .limit = data->config->max_batch };
 	const struct upload *upload = &request->upload;
 	const json_t *operations;
 	json_t *document;
@@ -299,6 +331,8 @@ void batch_answer(struct data *data, struct request *request)
 				    "a batch is JSON, {\"operations\": [{\"op\": \"get\", \"key\": \"...\"}, ...]}");
 	else if (json_array_size(operations) > BATCH_OPERATIONS_MAX)
 		request_answer_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "more than 10000 operations");
+	else if (!reserve_answer(&batch, json_array_size(operations)))
+		request_answer_text(request, MHD_HTTP_INSUFFICIENT_STORAGE, answers_wait);
 	else
 		answer_results(request, run_all(&batch, operations));
 	json_decref(document);

@@ -49,7 +49,7 @@ static const struct option_row {
 	{ "max-entries", "N", COUNT, AT(max_entries), "0", RCUMAP_MAX_ENTRIES_MIN, RCUMAP_CAPACITY_MAX, true,
 	  "in the map; 0: no limit" },
 	{ "upload-memory", "SIZE", BYTES, AT(upload_memory), "64M", 64 * KIB, RCUMAP_MAX_BYTES_MAX, false,
-	  "for all bodies that are coming in; beyond it: 507" },
+	  "for bodies coming in, batches' answers going out; beyond: 507" },
 	{ "max-key", "SIZE", BYTES, AT(max_key), "1K", 1, RCUMAP_KEY_SIZE_MAX, false, "longer keys: 414" },
 	{ "max-value", "SIZE", BYTES, AT(max_value), "1M", 0, UINT64_C(1) << 30, false, "larger values: 413" },
 	{ "max-batch", "SIZE", BYTES, AT(max_batch), "8M", KIB, UINT64_C(1) << 30, false,

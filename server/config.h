@@ -27,7 +27,7 @@ struct config {
 	uint64_t request_timeout_ms;
 	uint64_t max_memory;	  /* bytes for the map; 0: no limit */
 	uint64_t max_entries;	  /* 0: no limit */
-	uint64_t upload_memory;	  /* bytes for bodies that are coming in, all together */
+	uint64_t upload_memory;	  /* bytes for bodies that are coming in, and answers to batches, all together */
 	/* What it accepts. */
 	uint64_t max_key, max_value, max_batch; /* bytes */
 	uint64_t default_ttl_ms;		/* UINT64_MAX: never */

@@ -272,6 +272,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
 	now = now_ns();
 	took_ns = now - request->began_ns;
 	upload_end(&request->upload);
+	if (request->answer_budget)
+		upload_budget_give(request->answer_budget, request->answer_size);
 	if (http->site.counted) {
 		if (request->answered)
 			metrics_request(request->verb, request->status, took_ns);

@@ -26,6 +26,9 @@ struct request {
 	struct target target;
 	struct headers headers;
 	struct upload upload;
+	/* What its answer takes of a budget, until it is sent: its site's, given back by http.c. */
+	struct upload_budget *answer_budget;
+	size_t answer_size;
 	uint64_t began_ns;  /* CLOCK_MONOTONIC: when its first line was there */
 	uint64_t discarded; /* bytes of body that nobody wants */
 	uint64_t ttl_ms;    /* the data site's: of what is to be stored */

@@ -2,13 +2,12 @@
 #include "upload.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 4096u
 
-static bool budget_take(struct upload_budget *budget, size_t n)
+bool upload_budget_take(struct upload_budget *budget, size_t n)
 {
 	size_t used = atomic_fetch_add_explicit(&budget->used, n, memory_order_relaxed);
 
@@ -18,7 +17,7 @@ static bool budget_take(struct upload_budget *budget, size_t n)
 	return false;
 }
 
-static void budget_give(struct upload_budget *budget, size_t n)
+void upload_budget_give(struct upload_budget *budget, size_t n)
 {
 	atomic_fetch_sub_explicit(&budget->used, n, memory_order_relaxed);
 }
@@ -54,11 +53,11 @@ static int reserve(struct upload *upload, size_t need)
 	if (need <= upload->capacity)
 		return 0;
 	capacity = grown(upload, need);
-	if (!budget_take(upload->budget, capacity - upload->capacity))
+	if (!upload_budget_take(upload->budget, capacity - upload->capacity))
 		return -ENOSPC;
 	bytes = realloc(upload->bytes, capacity);
 	if (!bytes) {
-		budget_give(upload->budget, capacity - upload->capacity);
+		upload_budget_give(upload->budget, capacity - upload->capacity);
 		return -ENOMEM;
 	}
 	upload->bytes = bytes;
@@ -89,6 +88,6 @@ void upload_end(struct upload *upload)
 	if (!upload->budget)
 		return;
 	free(upload->bytes);
-	budget_give(upload->budget, upload->capacity);
+	upload_budget_give(upload->budget, upload->capacity);
 	*upload = (struct upload){ 0 };
 }

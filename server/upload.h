@@ -2,14 +2,15 @@
 /**
  * @file upload.h
  * A body that is coming in, in a buffer that grows with what has come, not with what was announced. What all bodies take
- * together is bounded by a budget.
+ * together is bounded by a budget, which others may take from, too.
  *
- * Invariant: the budget's `used` is the sum of the capacities of all uploads.
+ * Invariant: the budget's `used` is the sum of the capacities of all uploads, and of what others have taken.
  */
 #ifndef RCUMAPD_UPLOAD_H
 #define RCUMAPD_UPLOAD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,10 @@ struct upload_budget {
 	_Atomic size_t used; /* relaxed: a count that nothing else hangs on */
 	size_t limit;
 };
+
+/** Take so many bytes from the budget; false if they are not there. */
+bool upload_budget_take(struct upload_budget *budget, size_t n);
+void upload_budget_give(struct upload_budget *budget, size_t n);
 
 struct upload {
 	struct upload_budget *budget; /* NULL: nothing is kept */

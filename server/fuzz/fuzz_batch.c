@@ -84,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		must(answered != 200 || results == asked, "every operation is answered");
 	}
 	json_decref(document);
-	must(atomic_load_explicit(&data->budget.used, memory_order_relaxed) == 0, "nothing stays of the body");
+	if (request.answer_budget)
+		upload_budget_give(request.answer_budget, request.answer_size);
+	must(atomic_load_explicit(&data->budget.used, memory_order_relaxed) == 0, "nothing stays of the body, or the answer");
 	return 0;
 }

@@ -87,6 +87,28 @@ my $until = time + $Server::patience;
 	ok $server->ends_well, 'the server ends well';
 }
 {
+	# Answers to batches are no entries that are held: they count as bodies do.
+	my $server = start_server('--threads', 1, '--max-batch', '4M', '--upload-memory', '8M');
+	my $client = $server->connect;
+	$client->ask('PUT', '/v1/a', body => 'x' x 1000000);
+	my $batch = '{"operations": [' . join(',', ('{"op": "get", "key": "a"}') x 3) . ']}';
+	my @deaf;
+	for (1 .. 20) {
+		my $deaf = $server->connect;
+		setsockopt $deaf->{socket}, Socket::SOL_SOCKET(), Socket::SO_RCVBUF(), pack 'i', 4096;
+		$deaf->send(Client::request_text('POST', '/batch', body => $batch) x 5);
+		push @deaf, $deaf;
+	}
+	my $statuses = sub { join ' ', $client->ask('POST', '/batch', body => $batch)->{body} =~ /"status":(\d+)/g };
+	my $got;
+	sleep 0.01 until ($got = $statuses->()) eq '507 507 507' || time > $until;
+	is $got, '507 507 507', 'answers that nobody reads do not fill the memory';
+	@deaf = ();
+	sleep 0.01 until ($got = $statuses->()) eq '200 200 200' || time > $until;
+	is $got, '200 200 200', 'when they are gone, others have room';
+	ok $server->ends_well, 'the server ends well';
+}
+{
 	my $server = start_server('--threads', 1, '--max-entries', 100);
 	my $client = $server->connect;
 	my %statuses;
