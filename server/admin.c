@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* admin_page.html, by admin_page.S. */
 extern const char admin_page[], admin_page_end[];
@@ -104,17 +103,6 @@ static const struct route *route_of(const struct request *request)
 	return NULL;
 }
 
-/* A browser says on whose behalf it sends a POST: only this site's own pages may. */
-static bool is_foreign(const struct request *request)
-{
-	const char *origin = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
-	const char *host = origin ? strstr(origin, "://") : NULL;
-
-	if (!origin)
-		return false;
-	return !host || !request->headers.host || strcasecmp(host + 3, request->headers.host) != 0;
-}
-
 static void begin(void *ctx, struct request *request)
 {
 	const struct route *route = route_of(request);
@@ -126,8 +114,8 @@ static void begin(void *ctx, struct request *request)
 		request_refuse(request, MHD_HTTP_NOT_FOUND, "there are /, /healthz, /metrics, /stats and /flush");
 	else if (route->post ? request->verb != VERB_POST : !reads)
 		request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "no such method here");
-	else if (route->post && is_foreign(request))
-		request_refuse(request, MHD_HTTP_FORBIDDEN, "sent by a page of another site");
+	else if (route->post && headers_foreign(&request->headers))
+		request_refuse(request, MHD_HTTP_FORBIDDEN, HEADERS_FOREIGN);
 }
 
 static void finish(void *ctx, struct request *request)

@@ -17,11 +17,21 @@ static bool is_batch(const struct request *request)
 	return strcmp(request->target.path, BATCH_PATH) == 0;
 }
 
+/* A page may have a browser POST what it likes to any address, also to one that only its user reaches. */
+static bool is_foreign_write(const struct request *request)
+{
+	bool reads = request->verb == VERB_GET || request->verb == VERB_HEAD || request->verb == VERB_OPTIONS;
+
+	return !reads && headers_foreign(&request->headers);
+}
+
 static void begin_value(struct data *data, struct request *request)
 {
 	request->allowed = value_methods;
 	if (request->verb == VERB_OTHER)
 		request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "no such method here");
+	else if (is_foreign_write(request))
+		request_refuse(request, MHD_HTTP_FORBIDDEN, HEADERS_FOREIGN);
 	else if (request->target.key_size == 0)
 		request_refuse(request, MHD_HTTP_BAD_REQUEST, "an empty key");
 	else if (request->target.key_size > data->config->max_key)
@@ -39,6 +49,8 @@ static void begin_batch(struct data *data, struct request *request)
 		return;
 	if (request->verb != VERB_POST)
 		request_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "batches are sent by POST");
+	else if (is_foreign_write(request))
+		request_refuse(request, MHD_HTTP_FORBIDDEN, HEADERS_FOREIGN);
 	else if (request->target.has_ttl)
 		request_refuse(request, MHD_HTTP_BAD_REQUEST, "in a batch 'ttl' stands in each operation");
 	else

@@ -106,6 +106,7 @@ static const struct known {
 	KNOWN("If-Range", if_range, false),
 	KNOWN("Cache-Control", cache_control, false),
 	KNOWN("Expect", expect, false),
+	KNOWN("Origin", origin, false),
 #undef KNOWN
 };
 
@@ -177,4 +178,13 @@ void headers_read(struct headers *headers, struct MHD_Connection *connection, co
 	headers->waits = headers->expect != NULL;
 	if (headers->waits && strcasecmp(headers->expect, "100-continue"))
 		refuse(headers, MHD_HTTP_EXPECTATION_FAILED, "Expect is 100-continue, or absent");
+}
+
+bool headers_foreign(const struct headers *headers)
+{
+	const char *host = headers->origin ? strstr(headers->origin, "://") : NULL;
+
+	if (!headers->origin)
+		return false;
+	return !host || !headers->host || strcasecmp(host + 3, headers->host) != 0;
 }

@@ -78,6 +78,10 @@ for my $method (qw(PUT POST)) {
 	ask($value, $method, "$key?ttl=100.5", 204, 'there already', body => '0123456789', 'Content-Type' => 'text/plain', 'If-Match' => $etag);
 	ask($value, $method, "$key-gone?ttl=0", 201, 'without a life', body => 'x');
 	ask($value, $method, "$key?ttl=x", 400, 'no life', body => 'x');
+	ask($value, $method, $key, 403, 'a page of another site', body => 'x', Origin => 'http://elsewhere');
+	ask($value, $method, $key, 204, 'a page of its own', body => '0123456789', Origin => 'http://test');
+	ask($value, $method, $key, 204, 'the same', body => '0123456789', Origin => 'https://TEST', 'Content-Type' => 'text/plain',
+		'Cache-Control' => 'max-age=100') if $method eq 'PUT';
 	ask($value, $method, $key, 411, 'without a body');
 	ask($value, $method, $key, 412, 'only if absent', body => 'x', 'If-None-Match' => '*');
 	ask($value, $method, $key, 413, 'too large', body => $long);
@@ -105,6 +109,8 @@ ask($value, 'GET', '/v1/put', 416, 'beyond its end', Range => 'bytes=10-');
 
 # Removing, and what there is.
 ask($value, 'DELETE', '/v1/put?x=1', 400, 'a query that nobody reads');
+ask($value, 'GET', '/v1/put', 200, 'a page of another site may not see this: its browser keeps it', Origin => 'http://elsewhere');
+ask($value, 'DELETE', '/v1/put', 403, 'a page of another site', Origin => 'null');
 ask($value, 'DELETE', '/v1/put', 412, 'another', 'If-Match' => '"1-1"');
 ask($value, 'DELETE', '/v1/put', 204, 'removed');
 ask($value, 'DELETE', '/v1/put', 404, 'absent');
@@ -136,6 +142,7 @@ my @wrong = ({ op => 'jump', key => 'a' }, { op => 'get' }, { op => 'get', key =
 is scalar(grep { $document->validate($_, $operation) } @wrong), scalar @wrong, 'operations that are wrong by the document';
 is_deeply batch(200, 'each', @wrong), [(400) x @wrong], 'are refused';
 ask('/batch', 'POST', '/batch', 400, 'no JSON', body => '{');
+ask('/batch', 'POST', '/batch', 403, 'a page of another site', body => '{"operations": []}', Origin => 'http://test.elsewhere');
 ask('/batch', 'POST', '/batch', 411, 'without a body');
 ask('/batch', 'POST', '/batch', 413, 'too large', body => $long);
 ask('/batch', 'POST', '/batch', 417, 'another expectation', body => 'x', Expect => 'much');
