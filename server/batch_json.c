@@ -87,15 +87,15 @@ bool batch_bytes_write(json_t *object, const char *name, const void *data, size_
 
 size_t batch_values(const void *text, size_t size)
 {
-	const unsigned char *p = text, *end = p + size;
+	const unsigned char *bytes = text;
 	size_t values = 1;
 
-	for (; p < end; p++) {
-		if (*p == '{' || *p == '[' || *p == ',') {
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] == '{' || bytes[i] == '[' || bytes[i] == ',') {
 			values++;
-		} else if (*p == '"') {
-			for (p++; p < end && *p != '"'; p++)
-				p += *p == '\\';
+		} else if (bytes[i] == '"') {
+			for (i++; i < size && bytes[i] != '"'; i++)
+				i += bytes[i] == '\\';
 		}
 	}
 	return values;
