@@ -99,20 +99,24 @@ int listen_unix(struct listeners *listeners, const char *path)
 int listen_inherited(struct listeners *data, struct listeners *admin)
 {
 	char **names = NULL;
-	int count = sd_listen_fds_with_names(1, &names), result = 0;
+	int count = sd_listen_fds_with_names(1, &names), result = count < 0 ? count : 0;
 
 	for (int i = 0; i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
 		bool is_admin = names && names[i] && strcmp(names[i], "admin") == 0;
 
+		if (result == 0 && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+			result = -ENOTSOCK;
 		if (result == 0)
-			result = add(is_admin ? admin : data, SD_LISTEN_FDS_START + i);
+			result = add(is_admin ? admin : data, fd);
 	}
 	if (names)
 		for (char **name = names; *name; name++)
 			free(*name);
 	free(names);
 	if (result)
-		log_line(LOG_LEVEL_ERROR, "inherited sockets: %s", strerror(-result));
+		log_line(LOG_LEVEL_ERROR, "inherited sockets: %s",
+			 result == -ENOTSOCK ? "one does not listen for streams" : strerror(-result));
 	return result ? result : count;
 }
 
@@ -156,10 +160,11 @@ struct acceptor {
 	int stop; /* an eventfd: readable once it is to stop */
 };
 
-/* All that wait; false if there are no descriptors for them. */
-static bool accept_all(struct acceptor *acceptor, int listener)
+/* All that waited when it began, at least, but not all that may come without end meanwhile; false if there are no
+ * descriptors for them. */
+static bool accept_waiting(struct acceptor *acceptor, int listener)
 {
-	for (;;) {
+	for (unsigned n = 0; n <= SOMAXCONN; n++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
@@ -170,6 +175,7 @@ static bool accept_all(struct acceptor *acceptor, int listener)
 			return true;
 		/* Else this one connection is gone. */
 	}
+	return true;
 }
 
 static void *accept_loop(void *arg)
@@ -187,7 +193,7 @@ static void *accept_loop(void *arg)
 			log_line(LOG_LEVEL_ERROR, "%s: poll: %s", listeners->name, strerror(errno));
 		stopping = polled[0].revents != 0;
 		for (unsigned i = 0; i < listeners->count; i++)
-			if (!accept_all(acceptor, listeners->fds[i])) {
+			if (!accept_waiting(acceptor, listeners->fds[i])) {
 				log_line(LOG_LEVEL_WARN, "%s: no descriptor for a connection", listeners->name);
 				poll(polled, 1, PAUSE_MS);
 			}

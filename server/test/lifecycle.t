@@ -8,6 +8,7 @@ use File::Temp ();
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use JSON::PP ();
+use POSIX ();
 use Server;
 use Socket qw(SOCK_DGRAM);
 use Test::More;
@@ -90,6 +91,7 @@ my $until = time + $Server::patience;
 	print $out "#!/bin/sh\nexport LISTEN_PID=\$\$\nexec $ENV{RCUMAPD} \"\$@\" 3<&" . fileno($data) . ' 4<&' . fileno($admin) . "\n";
 	close $out;
 	chmod 0755, $script;
+	my $binary = $ENV{RCUMAPD};
 	local $ENV{RCUMAPD} = $script;
 	# dup2() by the shell clears close-on-exec for 3 and 4; the originals must live until then.
 	fcntl $_, Fcntl::F_SETFD, 0 for $data, $admin;
@@ -103,6 +105,22 @@ my $until = time + $Server::patience;
 	is $server->end('TERM'), 0, 'and when';
 	$notify->recv($message, 1000);
 	is $message, 'STOPPING=1', 'it ends';
+
+	# Accepting from what does not listen would fail for ever.
+	my $datagrams = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1') or die;
+	pipe my $read, my $write or die;
+	my $pid = fork // die;
+	if ($pid == 0) {
+		POSIX::dup2(fileno $write, 2);
+		POSIX::dup2(fileno $datagrams, 3);
+		@ENV{qw(LISTEN_PID LISTEN_FDS LISTEN_FDNAMES)} = ($$, 1, 'rcumapd.socket');
+		alarm $Server::patience;
+		exec $binary, '--admin-port', 0 or POSIX::_exit(99);
+	}
+	close $write;
+	like join('', <$read>), qr/error inherited sockets: one does not listen/, 'a socket of another kind is refused';
+	waitpid $pid, 0;
+	is $? >> 8, 1, 'and it ends';
 }
 
 # Logs.
