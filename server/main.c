@@ -156,10 +156,11 @@ static int run(struct server *server)
 	}
 	if (result == 0) {
 		result = serve(server);
-		if (server->data_http)
-			http_stop(server->data_http);
+		/* The admin site tells of the data site's connections: it ends first. */
 		if (server->admin_http)
 			http_stop(server->admin_http);
+		if (server->data_http)
+			http_stop(server->data_http);
 		cache_close(&server->cache);
 	}
 	listen_close(&server->data_listeners);
