@@ -4,6 +4,7 @@
 #include "child.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 static void gives_everything_back(void)
 {
@@ -126,6 +127,22 @@ static void test(void)
 	by_several_threads();
 }
 
+/* Pages of its own for each block: once it is freed, nobody can read it. */
+static void *map_block(void *ctx, size_t size, size_t align)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)ctx;
+	(void)align; /* at most a page */
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void unmap_block(void *ctx, void *p, size_t size)
+{
+	(void)ctx;
+	munmap(p, size);
+}
+
 /* In a child: it must not come back. */
 static void use_after_destroy(void (*use)(struct rcumap *), const char *name)
 {
@@ -133,9 +150,10 @@ static void use_after_destroy(void (*use)(struct rcumap *), const char *name)
 	pid_t child = child_fork();
 
 	if (child == 0) {
+		struct rcumap_options options = { .size = sizeof options, .allocator = { .alloc = map_block, .free = unmap_block } };
 		struct rcumap *map = NULL;
 
-		if (rcumap_create(&map, NULL) != 0)
+		if (rcumap_create(&map, &options) != 0)
 			_exit(0);
 		rcumap_destroy(map);
 		if (!freopen("/dev/null", "w", stderr))
@@ -144,7 +162,7 @@ static void use_after_destroy(void (*use)(struct rcumap *), const char *name)
 		_exit(0);
 	}
 	waitpid(child, &status, 0);
-	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "debug: %s after destroy aborts", name);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "debug: %s after destroy aborts, and looks at no freed memory before", name);
 }
 
 static void use_put(struct rcumap *map)

@@ -29,7 +29,10 @@ void overwrite_init(struct rcumap *map);
 static inline bool overwrite_suits(const struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 				   uint64_t ttl_ms)
 {
-	return map && read_key_valid(key, key_size) && value && value_size <= map->overwrite.size_max &&
+	if (!map || !read_key_valid(key, key_size))
+		return false;
+	map_assert_alive(map);
+	return value && value_size <= map->overwrite.size_max &&
 	       entry_size(key_size, value_size, false) <= map->overwrite.size_max && !map->closing &&
 	       (ttl_ms == RCUMAP_TTL_DEFAULT ? map->default_ttl_ms : ttl_ms) == RCUMAP_TTL_NEVER;
 }
