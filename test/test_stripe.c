@@ -4,6 +4,9 @@
 
 #include "fixture.h"
 
+#include <signal.h>
+#include <sys/time.h>
+
 _Static_assert((STRIPE_COUNT & (STRIPE_COUNT - 1)) == 0, "a power of two");
 _Static_assert((STRIPE_OWN & (STRIPE_OWN - 1)) == 0 && STRIPE_OWN < STRIPE_COUNT, "likewise, and some are left to share");
 
@@ -99,6 +102,35 @@ static void threads_spread_evenly(void)
 	is_int(miscounted, 0, "what they add at once is all counted");
 }
 
+/* Few enough for a machine that is busy, and more than can all come between two instructions that are not next to each other. */
+#define INTERRUPTIONS 1000u
+#define ADDITIONS_MAX (200 * ADDITIONS) /* where signals are kept back */
+
+static _Atomic uint64_t interrupted_counter, interruptions;
+
+static void add_meanwhile(int signal)
+{
+	(void)signal;
+	stripe_add(STRIPE_OWN, &interrupted_counter, 1);
+	atomic_fetch_add(&interruptions, 1);
+}
+
+/* As two threads of one stripe with one processor: a signal's handler adds wherever it comes. */
+static void an_addition_may_be_interrupted(void)
+{
+	const struct itimerval often = { { 0, 50 }, { 0, 50 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction action = { .sa_handler = add_meanwhile, .sa_flags = SA_RESTART };
+	uint64_t additions = 0;
+
+	if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &often, NULL) != 0)
+		bail("setitimer");
+	for (; interruptions < INTERRUPTIONS && additions < ADDITIONS_MAX; additions++)
+		stripe_add(STRIPE_OWN, &interrupted_counter, 1);
+	setitimer(ITIMER_REAL, &never, NULL);
+	diag("%lu additions, interrupted %lu times", (unsigned long)additions, (unsigned long)interruptions);
+	ok(interrupted_counter == additions + interruptions, "an addition to what is shared is counted wherever another comes between");
+}
+
 static void an_own_counter_is_counted(void)
 {
 	static _Atomic uint64_t counter;
@@ -114,5 +146,6 @@ int main(void)
 	are_numbered_in_turn();
 	threads_spread_evenly();
 	an_own_counter_is_counted();
+	an_addition_may_be_interrupted();
 	return tap_done();
 }
