@@ -32,12 +32,16 @@ const struct scenario scenarios[] = {
 	{ "replace-delete", PLAIN, &subject_map, 1, "put a", { "replace a; find a", "delete a; find a" } },
 	{ "put-put-find", PLAIN, &subject_map, 1, "", { "put a", "put a", "find a; find a" } },
 	{ "slot-reuse", PLAIN, &subject_map, 1, "put a; put b", { "delete a; put c", "find a; find b; find c", "put a" } },
-	/* The first put over an entry begins a block of records, in steps; those that come before that is taken go in one pass. */
+	/* A thread's first put over an entry begins a block of records, in steps; those that come before that is taken go in one pass. */
 	{ "overwrite-overwrite", PLAIN, &subject_map, 1, "put a", { "put a; put a; put a; put a", "put a; put a; put a; find a" } },
 	{ "overwrite-find", PLAIN, &subject_map, 1, "put a", { "put a; put a; put a", "put a; put a; put a", "find a; find a; find a" } },
 	{ "overwrite-delete", PLAIN, &subject_map, 1, "put a", { "put a; put a; put a", "delete a; put a; delete a", "put a; put a; find a" } },
 	{ "overwrite-grow", PLAIN, &subject_map, 1, "put a; put b", { "put a; put a; put b; find a", "put b; put a; put b; find b", "grow" } },
 	{ "overwrite-shrink", PLAIN, &subject_map, 2, "put a; put b", { "put a; put a; put b; find a", "put b; put a; put b; find b", "shrink" } },
+	{ "overwrite-touch", PLAIN, &subject_map, 1, "put a; put a", { "put a; put a; ttl a", "touch a 1; put a; touch a 2", "tick; expire; find a" } },
+	{ "overwrite-load", PLAIN, &subject_map, 1, "put b", { "load a; find a", "put b; put a; find a", "load a; delete a" } },
+	{ "overwrite-same-hash", PLAIN, &subject_map, MAP_SAME_HASH | 1, "put a; put b", { "put a; put b; find a", "put b; delete a; put a", "find b; put a; put b" } },
+	{ "overwrite-reclaimer-resize", RECLAIMS, &subject_map, 2, "put a; put b", { "put a; put b; find a", "put b; put a; put b", "reclaim; resize; reclaim; resize" } },
 	{ "swap-swap", PLAIN, &subject_map, 1, "put a", { "cas a; find a", "cas a; find a" } },
 	{ "swap-delete-if", PLAIN, &subject_map, 1, "put a", { "cas a; cas a", "delete_if a; add a", "find a; find a" } },
 	{ "helper-late", PLAIN, &subject_map, 1, "", { "put a; delete a", "put b; delete b", "put c; find a; find b" } },
