@@ -15,7 +15,11 @@
 #else
 #define HIT_MAX 120
 #define MISS_MAX 100
+#if RCUMAP_LGPL_INLINE
 #define PUT_MAX 320
+#else
+#define PUT_MAX 400 /* a section is two calls of liburcu */
+#endif
 #endif
 
 #if defined(__x86_64__) && defined(NDEBUG) && !defined(TEST_TSAN) && !defined(TEST_ASAN)
