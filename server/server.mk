@@ -42,7 +42,8 @@ build/$(1)/server/test/%.t: server/test/%.t build/$(1)/flags
 	@mkdir -p $$(@D)
 	@printf '#!/bin/sh\nRCUMAPD=build/$(1)/server/rcumapd exec perl -Iserver/test $$<\n' >$$@ && chmod +x $$@
 
-ifeq ($$(SERVER_MISSING),)
+# Not where it must be quick.
+ifeq ($$(SERVER_MISSING)$$(filter 1,$(QUICK)),)
 SERVER_TESTS.$(1) := $$(SERVER_T:%=build/$(1)/%)
 tests-$(1): build/$(1)/server/rcumapd $$(SERVER_TESTS.$(1))
 endif
