@@ -16,7 +16,7 @@ static int flush(struct admin *admin, const char *why)
 	int result = rcumap_clear(admin->cache->map);
 
 	if (count || result)
-		log_line(LOG_LEVEL_INFO, "flushed%s: %s", why, strerror(-result));
+		log_line(LOG_LEVEL_INFO, "flushed%s: %s", why, result ? strerror(-result) : "all is gone");
 	return result;
 }
 

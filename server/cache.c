@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 /* How long a store waits for a grace period, where memory is short: it holds up the requests of its thread meanwhile. */
 #define STORE_WAIT_MS 100
@@ -20,14 +20,6 @@ static uint64_t keyed_hash(void *ctx, const void *key, size_t key_size)
 	_Static_assert(sizeof hash == sizeof bytes, "a hash is 64 bits");
 	memcpy(&hash, bytes, sizeof hash);
 	return hash;
-}
-
-static uint64_t coarse_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 int cache_open(struct cache *cache, const struct config *config)
@@ -46,7 +38,7 @@ int cache_open(struct cache *cache, const struct config *config)
 		return -EIO;
 	crypto_shorthash_keygen(cache->hash_key);
 	randombytes_buf(&cache->epoch, sizeof cache->epoch);
-	cache->start_ns = coarse_ns();
+	cache->start_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	cache->max_bytes = config->max_memory;
 	return rcumap_create(&cache->map, &options);
 }
@@ -61,5 +53,5 @@ void cache_close(struct cache *cache)
 
 uint32_t cache_seconds(const struct cache *cache)
 {
-	return (uint32_t)((coarse_ns() - cache->start_ns) / 1000000000u);
+	return (uint32_t)((clock_ns(CLOCK_MONOTONIC_COARSE) - cache->start_ns) / 1000000000u);
 }

@@ -8,7 +8,6 @@
  *   the key is decoded, in its buffer.
  * - It takes no connections by itself here (http_add()): several listeners share one pool of threads that way, and who
  *   comes at the limit gets an answer.
- *
  * - It reads less than there is room for and takes that for all there is, until epoll tells of more. But the end of a
  *   connection that came with the last bytes is told of just once, with them: http_remind() has it told again.
  *
@@ -16,6 +15,7 @@
  */
 #include "http.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <errno.h>
@@ -25,7 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Bodies that nobody wants are read up to so many bytes, so that their sender gets to read the answer. */
@@ -70,10 +69,7 @@ struct http {
 
 static uint64_t now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---------------------------------------------------------------------------------------------- connections */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lifecycle.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <signal.h>
@@ -33,10 +34,7 @@ void lifecycle_block_signals(void)
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 /* Sleeps; a log is opened anew meanwhile where that is asked for. True: it was asked to end, once more. */

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
 /* Reserved: the kernel refuses what the machine can never hold, instead of killing the process when it is touched. */
 static void *map(void *at, size_t size)
 {
@@ -17,13 +15,18 @@ static void *map(void *at, size_t size)
 
 static bool is_aligned(const void *p)
 {
-	return ((uintptr_t)p & (HUGE_PAGE - 1)) == 0;
+	return ((uintptr_t)p & (PAGES_HUGE - 1)) == 0;
 }
 
 /* Refused (no such kernel option): small pages serve as well. */
-static void *huge(void *p, size_t size)
+void pages_make_huge(void *p, size_t size)
 {
 	(void)madvise(p, size, MADV_HUGEPAGE);
+}
+
+static void *huge(void *p, size_t size)
+{
+	pages_make_huge(p, size);
 	return p;
 }
 
@@ -32,11 +35,11 @@ void *pages_map_tight(size_t size)
 {
 	char *p = map(NULL, size);
 
-	if (!p || size < HUGE_PAGE)
+	if (!p || size < PAGES_HUGE)
 		return p;
 	if (!is_aligned(p)) {
 		munmap(p, size);
-		p = map(p - ((uintptr_t)p & (HUGE_PAGE - 1)), size);
+		p = map(p - ((uintptr_t)p & (PAGES_HUGE - 1)), size);
 	}
 	return p ? huge(p, size) : NULL;
 }
@@ -45,23 +48,23 @@ void *pages_map(size_t size)
 {
 	char *p = pages_map_tight(size);
 
-	if (!p || size < HUGE_PAGE || is_aligned(p))
+	if (!p || size < PAGES_HUGE || is_aligned(p))
 		return p;
 	munmap(p, size);
-	if (size > SIZE_MAX - HUGE_PAGE)
+	if (size > SIZE_MAX - PAGES_HUGE)
 		return NULL;
 
 	/* More than is needed, then both ends are cut. */
-	char *wide = map(NULL, size + HUGE_PAGE);
+	char *wide = map(NULL, size + PAGES_HUGE);
 
 	if (!wide)
 		return NULL;
-	size_t head = -(uintptr_t)wide & (HUGE_PAGE - 1);
+	size_t head = -(uintptr_t)wide & (PAGES_HUGE - 1);
 
 	if (head)
 		munmap(wide, head);
-	if (head < HUGE_PAGE)
-		munmap(wide + head + size, HUGE_PAGE - head);
+	if (head < PAGES_HUGE)
+		munmap(wide + head + size, PAGES_HUGE - head);
 	return huge(wide + head, size);
 }
 

@@ -8,6 +8,11 @@
 
 #include <stddef.h>
 
+#define PAGES_HUGE ((size_t)2 << 20)
+
+/* Let pages that are mapped stand on huge ones, where the kernel grants them. */
+void pages_make_huge(void *p, size_t size);
+
 /* Zeroed memory of `size` bytes (a multiple of 4096), aligned to 2 MiB from that size up, else to a page; NULL if
  * there is none. Tight: never more than that is mapped, not for an instant; perhaps it is aligned to a page only. */
 void *pages_map(size_t size);

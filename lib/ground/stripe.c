@@ -11,8 +11,8 @@ unsigned stripe_assign(void)
 	 * thread wrote before, sees that stripe as used. */
 	const uint64_t number = atomic_fetch_add_explicit(&threads_seen, 1, memory_order_seq_cst);
 
-	stripe_mine = (unsigned)(number < STRIPE_COUNT ? number :
-							 STRIPE_OWN + (number - STRIPE_OWN) % (STRIPE_COUNT - STRIPE_OWN));
+	stripe_mine = (unsigned)(number < STRIPE_OWN ? number :
+						       STRIPE_OWN + (number - STRIPE_OWN) % (STRIPE_COUNT - STRIPE_OWN));
 	return stripe_mine;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which stripe of a map's per-thread state a thread uses. Threads are numbered as they first ask. The first STRIPE_OWN of the
- * process have a stripe each, for ever; those that come later share the others. So everything in a stripe is atomic, and
- * mostly unshared. A thread owns nothing else: it may exit at any time and leaves nothing behind, but its stripe to nobody.
+ * process have a stripe each, for ever: when such a thread exits nobody else gets its stripe. Those that come later share the
+ * others. So everything in a stripe is atomic, and mostly unshared. Beyond that a thread owns nothing, and may exit at any time.
  *
  * Invariant
  * N1 A stripe below STRIPE_OWN is used by one thread alone; others may read what it counts there.
@@ -11,7 +11,6 @@
 #define RCUMAP_STRIPE_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Debug builds share stripes early. Both must be powers of two. */
@@ -23,7 +22,8 @@
 #define STRIPE_OWN 32u
 #endif
 
-/* The calling thread's, or STRIPE_NONE. */
+/* The calling thread's, or STRIPE_NONE. Without a call, also in the shared library: that takes four bytes of the thread-local memory
+ * which the loader keeps ready for libraries that are loaded late. */
 #define STRIPE_NONE UINT32_MAX
 extern _Thread_local unsigned stripe_mine __attribute__((tls_model("initial-exec")));
 

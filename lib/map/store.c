@@ -4,6 +4,25 @@
 
 #include "map/attempt.h"
 
+/* Is the store to happen, with what was found? 0 or -errno. */
+static int judge(const struct write_store *store, const struct finding *finding)
+{
+	const bool present = finding->found == FOUND_LIVE;
+
+	switch (store->condition) {
+	case WRITE_IF_ABSENT:
+		return present ? -EEXIST : 0;
+	case WRITE_IF_PRESENT:
+		return present ? 0 : -ENOENT;
+	case WRITE_IF_VERSION:
+		if (!present)
+			return -ENOENT;
+		return entry_version(finding->view.entry) == store->expected ? 0 : -ESTALE;
+	default:
+		return 0;
+	}
+}
+
 /* A life of 0: what is stored is gone at once, and with it what was there. */
 static int store_nothing(struct attempt *attempt, struct finding *finding, struct write_store *store)
 {
@@ -19,7 +38,7 @@ static int try_store(struct attempt *attempt, struct write_store *store, const s
 	int result = attempt_look(attempt, store->content.key, store->content.key_size, &finding);
 
 	if (!result)
-		result = write_judge(store, finding.found == FOUND_LIVE ? finding.view.entry : NULL);
+		result = judge(store, &finding);
 	if (result)
 		return result;
 	if (finding.view.frozen)

@@ -84,6 +84,7 @@ static int ttl(const struct rcumap *map, const void *key, size_t key_size, uint6
 	return 0;
 }
 
+/* Out of line: put() saves no registers for what it leaves to them. */
 #define WRITER(name, type, write)                              \
 	static __attribute__((noinline)) int name(struct rcumap *map, struct type *what) \
 	{                                                      \

@@ -9,8 +9,6 @@
 #ifndef RCUMAP_WRITE_H
 #define RCUMAP_WRITE_H
 
-#include <errno.h>
-
 #include "map/map.h"
 
 /* put and delete; add; replace; compare_and_swap and delete_if. */
@@ -78,23 +76,6 @@ int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last);
  * use. 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
  */
 int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us);
-
-/* Is the store to happen where this entry lives, or none (NULL)? 0 or -errno. */
-static inline int write_judge(const struct write_store *store, const struct rcumap_entry *living)
-{
-	switch (store->condition) {
-	case WRITE_IF_ABSENT:
-		return living ? -EEXIST : 0;
-	case WRITE_IF_PRESENT:
-		return living ? 0 : -ENOENT;
-	case WRITE_IF_VERSION:
-		if (!living)
-			return -ENOENT;
-		return entry_version(living) == store->expected ? 0 : -ESTALE;
-	default:
-		return 0;
-	}
-}
 
 /* A put that overwrite() (map/overwrite.h) has left, with what that has built. Outside of the section. */
 int write_put_in_steps(struct rcumap *map, const struct write_content *content, uint64_t *version, struct rcumap_entry *built);

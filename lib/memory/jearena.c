@@ -4,10 +4,9 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/types.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
+#include "ground/pages.h"
 
 /* Its interface beyond malloc, as its manual has it: present or not when the program is linked, or loaded. */
 extern void *mallocx(size_t size, int flags) __attribute__((weak));
@@ -30,17 +29,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct extent_hooks *defaults;
 static struct extent_hooks huge;
 
-/* Refused (no such kernel option): small pages serve as well. */
 static void *alloc_huge(struct extent_hooks *hooks, void *at, size_t size, size_t align, bool *zero, bool *commit, unsigned arena)
 {
 	(void)hooks;
-	if (size >= HUGE_PAGE && align < HUGE_PAGE && !at)
-		align = HUGE_PAGE;
+	if (size >= PAGES_HUGE && align < PAGES_HUGE && !at)
+		align = PAGES_HUGE;
 
 	void *p = defaults->alloc(defaults, at, size, align, zero, commit, arena);
 
-	if (p && size >= HUGE_PAGE)
-		(void)madvise(p, size, MADV_HUGEPAGE);
+	if (p && size >= PAGES_HUGE)
+		pages_make_huge(p, size);
 	return p;
 }
 
