@@ -7,7 +7,7 @@
 SERVER_C := $(wildcard server/*.c)
 SERVER_S := $(wildcard server/*.S)
 SERVER_T := $(wildcard server/test/*.t)
-SERVER_VARIANTS := release debug asan
+SERVER_VARIANTS := release debug asan tsan
 DEPS_SERVER := libmicrohttpd-dev libsodium-dev libjansson-dev libsystemd-dev libjemalloc-dev
 DEPS_SERVER_TEST := curl perl haproxy mandoc libjson-validator-perl
 SERVER_HEADERS := microhttpd.h sodium.h jansson.h systemd/sd-daemon.h jemalloc/jemalloc.h
