@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How many instructions a lookup and an overwrite execute, counted one by one: a child is single-stepped through them. */
+/* How many instructions lookups and an overwrite execute, counted one by one: a child is single-stepped through them. */
 #include "child.h"
 
 #include <signal.h>
@@ -12,13 +12,19 @@
 #define HIT_MAX 140
 #define MISS_MAX 110
 #define PUT_MAX 360
+#define GET_HIT_MAX 200
+#define GET_MISS_MAX 150
 #else
 #define HIT_MAX 120
 #define MISS_MAX 100
 #if RCUMAP_LGPL_INLINE
 #define PUT_MAX 320
+#define GET_HIT_MAX 180
+#define GET_MISS_MAX 124
 #else
 #define PUT_MAX 400 /* a section is two calls of liburcu */
+#define GET_HIT_MAX 260
+#define GET_MISS_MAX 205
 #endif
 #endif
 
@@ -67,6 +73,27 @@ static _Noreturn void look_up(struct rcumap *map, uint64_t first)
 		wrong += (entry != NULL) != (id < PAIRS);
 	}
 	rcumap_read_unlock(map);
+	_exit(wrong ? 1 : 0);
+}
+
+static _Noreturn void get(struct rcumap *map, uint64_t first)
+{
+	struct key unknown = { { 0, 0 } };
+	char value[32];
+	unsigned wrong = 0;
+
+	/* A thread's first section registers it. */
+	(void)rcumap_get(map, &unknown, sizeof unknown, value, sizeof value, NULL, NULL);
+	for (uint64_t id = first; id < first + LOOKUPS; id++) {
+		struct key key = key_of(id);
+		size_t size;
+		int error;
+
+		MARK();
+		error = rcumap_get(map, &key, sizeof key, value, sizeof value, &size, NULL);
+		MARK();
+		wrong += (error == 0) != (id < PAIRS);
+	}
 	_exit(wrong ? 1 : 0);
 }
 
@@ -143,13 +170,16 @@ static unsigned count(struct rcumap *map, void (*work)(struct rcumap *map, uint6
 static void count_each(struct rcumap *map)
 {
 	unsigned hit = count(map, look_up, 0), miss = count(map, look_up, PAIRS), put = count(map, overwrite, 0);
+	unsigned get_hit = count(map, get, 0), get_miss = count(map, get, PAIRS);
 
-	if (!hit || !miss || !put) {
-		skip(3, "a child may not be traced here");
+	if (!hit || !miss || !put || !get_hit || !get_miss) {
+		skip(5, "a child may not be traced here");
 		return;
 	}
 	ok(hit <= HIT_MAX, "a find that hits executes %u instructions, at most %d", hit, HIT_MAX);
 	ok(miss <= MISS_MAX, "one that misses %u, at most %d", miss, MISS_MAX);
+	ok(get_hit <= GET_HIT_MAX, "a get, with its own section, that hits %u, at most %d", get_hit, GET_HIT_MAX);
+	ok(get_miss <= GET_MISS_MAX, "one that misses %u, at most %d", get_miss, GET_MISS_MAX);
 	ok(put <= PUT_MAX, "a put that overwrites %u, at most %d", put, PUT_MAX);
 }
 

@@ -122,6 +122,12 @@ static inline bool slot_has_tag(uint64_t word, uint64_t tag)
 	return (word ^ tag) >> 48 == 0;
 }
 
+/* Is there a line behind? As link_line(), without its mask. */
+static inline bool link_has_line(uint64_t link)
+{
+	return link > (LINK_END | WORD_FROZEN);
+}
+
 static inline struct line *link_line(uint64_t link)
 {
 	return (struct line *)(uintptr_t)(link & WORD_ADDRESS);

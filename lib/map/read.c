@@ -47,7 +47,7 @@ READ_QUICK const struct rcumap_entry *rcumap_find(const struct rcumap *map, cons
 int rcumap_get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 	       size_t *value_size, uint64_t *version)
 {
-	if (!map || !read_key_valid(key, key_size) || (!buffer && buffer_size))
+	if (!map)
 		return -EINVAL;
 	map_assert_alive(map);
 	return map->verbs->get(map, key, key_size, buffer, buffer_size, value_size, version);

@@ -3,6 +3,7 @@
 
 #define SECTION_LOCK section_lock_bp
 #define SECTION_UNLOCK section_unlock_bp
+#define SECTION_IS_QUICK section_is_quick_bp
 #define VERBS verbs_bp
 
 #include "map/verbs_template.h"

@@ -53,7 +53,7 @@ struct bucket_place {
 static inline struct rcumap_entry *bucket_locate(const struct line *line, uint64_t tag, const void *key, size_t key_size,
 						 struct bucket_place *place)
 {
-	do {
+	for (;;) {
 		for (tags_mask matches = tags_match(line, tag); matches; matches &= matches - 1) {
 			const uint64_t word = slot_load(line, tags_first(matches));
 
@@ -62,9 +62,13 @@ static inline struct rcumap_entry *bucket_locate(const struct line *line, uint64
 				return slot_entry(word);
 			}
 		}
-		line = line_next(line);
-	} while (__builtin_expect(line != NULL, 0));
-	return NULL;
+
+		const uint64_t link = link_load(line);
+
+		if (__builtin_expect(!link_has_line(link), 1))
+			return NULL;
+		line = link_line(link);
+	}
 }
 
 /* The reader. Wait-free: one pass over the chain, however writers interleave. */

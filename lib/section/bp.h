@@ -11,9 +11,21 @@
 #endif
 #include <urcu/urcu-bp.h>
 
+#include <stdbool.h>
+
 #include "section/tsan.h"
 
 #define SECTION_FLAVOR_BP 0u
+
+/* Does the next section open without a call? A thread's first one registers it. */
+static inline bool section_is_quick_bp(void)
+{
+#if RCUMAP_LGPL_INLINE
+	return URCU_TLS(urcu_bp_reader) != NULL;
+#else
+	return true;
+#endif
+}
 
 static inline void section_lock_bp(void)
 {

@@ -11,9 +11,17 @@
 #endif
 #include <urcu/urcu-memb.h>
 
+#include <stdbool.h>
+
 #include "section/tsan.h"
 
 #define SECTION_FLAVOR_MEMB 1u
+
+/* Does the next section open without a call? */
+static inline bool section_is_quick_memb(void)
+{
+	return true;
+}
 
 static inline void section_lock_memb(void)
 {

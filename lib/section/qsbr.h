@@ -11,9 +11,17 @@
 #endif
 #include <urcu/urcu-qsbr.h>
 
+#include <stdbool.h>
+
 #include "section/tsan.h"
 
 #define SECTION_FLAVOR_QSBR 2u
+
+/* Does the next section open without a call? */
+static inline bool section_is_quick_qsbr(void)
+{
+	return true;
+}
 
 static inline void section_lock_qsbr(void)
 {
