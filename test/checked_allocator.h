@@ -23,10 +23,12 @@
 
 #include <rcumap.h>
 
+#include "layout/address.h"
+
 enum fault_kind {
 	FAULT_NULL,
 	FAULT_MISALIGNED, /* an address that is not aligned as asked */
-	FAULT_HIGH,	  /* an aligned address at or above 2^48 */
+	FAULT_HIGH,	  /* an aligned address with a bit that words of the map use */
 };
 
 /* All relaxed: counters, read when the threads that change them are at rest. */
@@ -61,7 +63,8 @@ static _Thread_local struct {
 
 /* Unusable blocks point here, or above all memory; nobody may touch what they point to. */
 static _Alignas(4096) char fault_area[8192];
-#define FAULT_HIGH_ADDRESS (UINT64_C(1) << 48)
+/* The lowest address that words of the map have no room for. */
+#define FAULT_HIGH_ADDRESS (UINT64_C(1) << ADDRESS_BITS)
 
 /* Let this thread's n-th allocation from now (1: the next) fail. */
 static inline void fault_arm(uint64_t n, enum fault_kind kind)

@@ -55,7 +55,7 @@ static void blocks_may_have_any_address(void)
 
 static const char *kind_name(enum fault_kind kind)
 {
-	return kind == FAULT_MISALIGNED ? "a misaligned address" : "an address above 2^48";
+	return kind == FAULT_MISALIGNED ? "a misaligned address" : "an address that is too high";
 }
 
 static void create_refuses(enum fault_kind kind)

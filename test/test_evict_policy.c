@@ -369,6 +369,18 @@ static void move_to(struct rcumap *map, unsigned bits)
 	table_free(&map->tables, retired, &map->reclaimer.freer);
 }
 
+/* Which marks: 0 to 3. */
+static unsigned kind_of(uint64_t word)
+{
+	return (word & SLOT_MAIN ? 1 : 0) + (word & SLOT_AGED ? 2 : 0);
+}
+
+/* The same, or that there is no word. */
+static uint64_t marks_of(uint64_t word)
+{
+	return word ? 4 + kind_of(word) : 0;
+}
+
 static void marks_and_fingerprints_move_along(void)
 {
 	struct rcumap *map = limit_bare_map(LIMIT);
@@ -386,24 +398,24 @@ static void marks_and_fingerprints_move_along(void)
 		for (uint64_t n = 0; n < 3 * LIMIT; n++) {
 			uint64_t word = limit_word(map, n, NULL);
 
-			marks[n] = word ? 16 | (word & SLOT_MARKS) : 0;
+			marks[n] = marks_of(word);
 			known[n] = limit_remembers(map, n);
 			if (word)
-				kinds[(word & SLOT_MARKS) / 4]++;
+				kinds[kind_of(word)]++;
 		}
 		/* Larger twice, for a tag lasts for some tables only; then smaller. */
 		move_to(map, step < 2 ? bits + 1 + step : bits + 3 - step);
 		for (uint64_t n = 0; n < 3 * LIMIT; n++) {
 			uint64_t word = limit_word(map, n, NULL);
 
-			wrong += (word ? 16 | (word & SLOT_MARKS) : 0) != marks[n];
+			wrong += marks_of(word) != marks[n];
 			if (step < 2) {
 				remembered += known[n];
 				forgotten += known[n] && !limit_remembers(map, n);
 			}
 		}
 	}
-	ok(kinds[0] && kinds[SLOT_MAIN / 4] && kinds[SLOT_AGED / 4],
+	ok(kinds[0] && kinds[kind_of(SLOT_MAIN)] && kinds[kind_of(SLOT_AGED)],
 	   "%s: entries on probation, of both ages, and in the main part", fixture_name());
 	is_int(wrong, 0, "%s: their marks come along into other tables", fixture_name());
 	ok(remembered > 0 && forgotten == 0, "%s: so do %llu fingerprints, into larger ones", fixture_name(),
@@ -477,7 +489,7 @@ static void a_replacement_keeps_the_marks(void)
 		if (!before)
 			continue;
 		heat = entry_heat(slot_entry(before));
-		kinds[(before & SLOT_MARKS) / 4]++;
+		kinds[kind_of(before)]++;
 		if (n % 2) {
 			wrong += rcumap_update(map, key, size, overwrite, text, NULL) != 0;
 			after = limit_word(map, n, NULL);
@@ -489,7 +501,7 @@ static void a_replacement_keeps_the_marks(void)
 		}
 		wrong += slot_entry(before) == slot_entry(after) || ((before ^ after) & SLOT_MARKS);
 	}
-	ok(kinds[0] && kinds[SLOT_MAIN / 4] && kinds[SLOT_AGED / 4] && wrong == 0,
+	ok(kinds[0] && kinds[kind_of(SLOT_MAIN)] && kinds[kind_of(SLOT_AGED)] && wrong == 0,
 	   "%s: an update, and the copy that a touch makes, keep the marks, and count as found", fixture_name());
 	ok(limit_balances(map), "%s: all is accounted for", fixture_name());
 	bare_destroy(map);

@@ -8,10 +8,11 @@
 
 /* The addresses that a word can hold: the lowest, the highest, and some between. */
 static const uint64_t addresses[] = {
-	16, 32, 4096, 0x7fffdeadbee0, (UINT64_C(1) << 47) - 16, (UINT64_C(1) << 48) - 16
+	ADDRESS_ALIGN, 3 * ADDRESS_ALIGN, 4096, 0x7fffdeadbee0, ADDRESS_MASK - ADDRESS_ALIGN, ADDRESS_MASK
 };
 static const uint64_t versions[] = { 0, 1, 2, 3, 4, 63, 64, UINT64_C(1) << 32, VERSION_MAX - 1, VERSION_MAX };
 static const uint64_t tags[] = { 0, 1, 0x5555, 0xaaaa, 0x8000, 0xffff };
+static const uint64_t marks[] = { 0, SLOT_MAIN, SLOT_AGED, SLOT_MARKS };
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
@@ -51,18 +52,20 @@ static void slots(void)
 	is_int(same, 0, "and differs with the version");
 	wrong = 0;
 	for (unsigned a = 0; a < COUNT(addresses); a++)
-		for (unsigned t = 0; t < COUNT(tags); t++) {
-			uint64_t word = slot_of(entry_at(addresses[a]), tags[t] << 48, 0);
+		for (unsigned n = 0; n < COUNT(tags) * COUNT(marks); n++) {
+			const unsigned t = n / COUNT(marks), m = n % COUNT(marks);
+			uint64_t word = slot_of(entry_at(addresses[a]), tags[t] << 48, marks[m]);
 
 			wrong += !slot_is(word, ENTRY);
+			lost += (word & SLOT_MARKS) != marks[m] || ((word | WORD_FROZEN) & SLOT_MARKS) != marks[m];
 			lost += slot_entry(word) != entry_at(addresses[a]) ||
 				slot_entry(word | WORD_FROZEN) != entry_at(addresses[a]);
 			for (unsigned other = 0; other < COUNT(tags); other++)
 				lost += slot_has_tag(word, tags[other] << 48) != (t == other) ||
 					slot_has_tag(word | WORD_FROZEN, tags[other] << 48) != (t == other);
 		}
-	is_int(wrong, 0, "an entry is an entry, frozen or not, whatever its tag");
-	is_int(lost, 0, "address and tag come back, frozen or not");
+	is_int(wrong, 0, "an entry is an entry, frozen or not, whatever its tag and marks");
+	is_int(lost, 0, "address, tag and marks come back, frozen or not");
 }
 
 /* What a ctl word is: exactly one of these. */

@@ -53,12 +53,14 @@ static void classes_are_exact(void)
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		uint32_t size = slab->class[c].block_size, before = c ? slab->class[c - 1].block_size : 0;
 
-		disordered += size <= before || size % 16 != 0;
+		disordered += size <= before || size % ADDRESS_ALIGN != 0 || slab->class[c].run_blocks * size % 64 != 0;
 		/* Never more than a third too large, but for the smallest. */
 		wasteful += c > 2 && (size - before) * 3 > size;
 	}
-	is_int(disordered, 0, "classes ascend in multiples of 16");
+	is_int(disordered, 0, "classes ascend in multiples of %u, and their largest runs take whole lines", ADDRESS_ALIGN);
 	is_int(wasteful, 0, "and lie close together");
+	is_int(slab->class[class_for(slab, 72)].block_size, ADDRESS_ALIGN == 8 ? 72 : 80,
+	       "an entry of a line and a deadline takes no more than it must");
 	is_int(slab->class[0].block_size, 16, "from 16");
 	is_int(slab->class[SLAB_CLASSES - 1].block_size, SLAB_BLOCK_MAX, "to the largest block");
 	slab_delete(slab);
@@ -91,7 +93,7 @@ static int by_start(const void *a, const void *b)
 static void blocks_are_apart_and_aligned(void)
 {
 	enum { PER_SIZE = 20 };
-	static const size_t sizes[] = { 1,   15,  16,  17,  32,	 33,  47,  48,	 49,   63,   64,   65,	 127,  128, 129,
+	static const size_t sizes[] = { 1,   15,  16,  17,  32,	 33,  47,  48,	 49,   63,   64,   65,	 72,  104, 127,  128, 129,
 					160, 192, 255, 256, 257, 512, 513, 1024, 1025, 2048, 2049, 3584, 4095, 4096 };
 	enum { SIZES = sizeof sizes / sizeof sizes[0], SPANS = PER_SIZE * SIZES };
 	struct slab *slab = slab_new();
@@ -100,13 +102,14 @@ static void blocks_are_apart_and_aligned(void)
 
 	for (unsigned i = 0; i < PER_SIZE; i++)
 		for (unsigned s = 0; s < SIZES; s++) {
-			size_t size = sizes[s];
+			size_t size = sizes[s], block = slab->class[class_for(slab, size)].block_size;
 			char *p = slab_alloc(slab, i % STRIPE_COUNT, size);
 			uintptr_t at = (uintptr_t)p;
 
 			missing += p == NULL;
-			misaligned += at % 16 != 0 || (size % 64 == 0 && at % 64 != 0) ||
-				      (size > 32 && size <= 64 && at / 64 != (at + size - 1) / 64);
+			/* To the power of two in the size, up to a line. */
+			misaligned += (at & 63 & ((block & -block) - 1)) != 0 || (size % 64 == 0 && at % 64 != 0);
+			misaligned += size > 32 && size <= 72 && at / 64 + (size > 64) != (at + size - 1) / 64;
 			memset(p, 0xee, size);
 			spans[n++] = (struct span){ p, size };
 		}
@@ -115,7 +118,7 @@ static void blocks_are_apart_and_aligned(void)
 		overlapping += spans[i - 1].start + spans[i - 1].size > spans[i].start;
 	is_int(missing, 0, "%u blocks of all sizes", n);
 	is_int(misaligned, 0,
-	       "aligned to 16; to 64 if they are of 64 or a multiple; none of up to 64 straddles a line");
+	       "aligned as their size is; to 64 if they are of 64 or a multiple; none of up to 64 straddles a line, of 72 two");
 	is_int(overlapping, 0, "none overlaps another");
 	free(spans);
 	slab_delete(slab);
@@ -164,7 +167,7 @@ static bool come_back(struct slab *slab, size_t size, void **blocks, unsigned co
 	return missing == 0 && twice == 0;
 }
 
-static const size_t some_sizes[] = { 16, 64, 100, 256, 1024, 4096 };
+static const size_t some_sizes[] = { 16, 64, 72, 100, 256, 1024, 4096 };
 
 /* All blocks of two runs go, one way or the other. */
 static void blocks_come_back(bool discarded)

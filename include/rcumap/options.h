@@ -18,7 +18,8 @@
  * `size` is never 0. `free` takes back what `alloc` returned, with the same size. Both are called by every thread
  * that writes, mostly inside read sections, and by the reclaimer: they must be thread-safe, must not call the map,
  * and must not wait for a grace period. If they take a lock, writers are no longer lock-free.
- * Memory at or above 2^48, or misaligned, is given back at once and the operation fails with -EFAULT.
+ * Memory at or above 2^47 on x86-64, 2^48 elsewhere, or misaligned, is given back at once and the operation fails with
+ * -EFAULT.
  */
 struct rcumap_allocator {
 	void *(*alloc)(void *ctx, size_t size, size_t align);

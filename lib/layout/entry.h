@@ -33,6 +33,7 @@
 #include <string.h>
 
 #include "ground/copy.h"
+#include "layout/address.h"
 #include "layout/deadline.h"
 
 struct rcumap_entry {
@@ -127,10 +128,13 @@ static inline size_t entry_size(size_t key_size, size_t value_size, bool has_dea
 	return sizeof(struct rcumap_entry) + (has_deadline ? sizeof(uint64_t) : 0) + key_size + value_size;
 }
 
-/* An entry of up to a line must not straddle two. */
+/* An entry of up to a line must not straddle two: so one of up to half a line is aligned to a quarter. Larger ones are aligned to
+ * what their words need. */
 static inline size_t entry_align(size_t size)
 {
-	return size > 32 && size <= 64 ? 64 : 16;
+	if (size > 64)
+		return ADDRESS_ALIGN;
+	return size > 32 ? 64 : 16;
 }
 
 static inline bool entry_has_deadline(const struct rcumap_entry *entry)

@@ -10,7 +10,8 @@
  *        entry             tag << 48 | address | MAIN | AGED   the tag: 16 bits of the hash (table.h)
  *        frozen            any of the above | 1           nothing will change this word any more
  *
- * MAIN 4, AGED 8: what the eviction has found out about the entry (map/evict.h); never set in a map without a limit.
+ * MAIN 4, AGED: what the eviction has found out about the entry (map/evict.h); never set in a map without a limit. AGED is the
+ * bit that an address never has: 47, or 3 (address.h).
  *
  * link   UNFILLED          0                              as above
  *        END               2                              the last line
@@ -37,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout/address.h"
 #include "layout/entry.h"
 
 /* Debug builds overflow early. */
@@ -56,12 +58,11 @@ struct line {
 
 _Static_assert(sizeof(struct line) == LINE_SIZE, "a line is one cache line");
 
-#define WORD_ADDRESS (((UINT64_C(1) << 48) - 1) & ~UINT64_C(15))
 #define WORD_FROZEN UINT64_C(1)
 
 /* In the word of an entry. */
 #define SLOT_MAIN UINT64_C(4)
-#define SLOT_AGED UINT64_C(8)
+#define SLOT_AGED ADDRESS_SPARE
 #define SLOT_MARKS (SLOT_MAIN | SLOT_AGED)
 
 #define SLOT_UNFILLED UINT64_C(0)
@@ -113,7 +114,7 @@ static inline bool slot_has_entry(uint64_t word)
 
 static inline struct rcumap_entry *slot_entry(uint64_t word)
 {
-	return (struct rcumap_entry *)(uintptr_t)(word & WORD_ADDRESS);
+	return (struct rcumap_entry *)(uintptr_t)(word & ADDRESS_MASK);
 }
 
 /* Do the top 16 bits equal the tag's? */
@@ -130,7 +131,7 @@ static inline bool link_has_line(uint64_t link)
 
 static inline struct line *link_line(uint64_t link)
 {
-	return (struct line *)(uintptr_t)(link & WORD_ADDRESS);
+	return (struct line *)(uintptr_t)(link & ADDRESS_MASK);
 }
 
 static inline uint64_t ctl_idle(uint64_t version)
@@ -155,7 +156,7 @@ static inline bool ctl_is_busy(uint64_t ctl)
 
 static inline struct rcumap_entry *ctl_entry(uint64_t ctl)
 {
-	return (struct rcumap_entry *)(uintptr_t)(ctl & WORD_ADDRESS);
+	return (struct rcumap_entry *)(uintptr_t)(ctl & ADDRESS_MASK);
 }
 
 static inline unsigned ctl_position(uint64_t ctl)

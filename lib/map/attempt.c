@@ -264,6 +264,8 @@ static void count_retired(struct attempt *attempt, struct rcumap_entry *entry, e
 		attempt_count_expiring(attempt, -1);
 }
 
+_Static_assert(RCUMAP_EVICTED <= RETIRE_REASON_MAX, "a record has room for every reason");
+
 void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rcumap_reason reason)
 {
 	const bool apart = entry_is_placeholder(entry);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ground/pages.h"
+#include "layout/address.h"
 
 #define PAGE ((size_t)4096)
 /* From here on an array of lines is mapped by itself. */
@@ -188,7 +189,7 @@ static int map_lines(const struct memory *memory, size_t size, void **p)
 
 	if (!pages)
 		return -ENOMEM;
-	if ((uint64_t)(uintptr_t)pages >> MEMORY_ADDRESS_BITS) {
+	if ((uint64_t)(uintptr_t)pages >> ADDRESS_BITS) {
 		pages_unmap(pages, size);
 		return -EFAULT;
 	}

@@ -40,7 +40,7 @@ void memory_fini(struct memory *memory);
 void memory_limit(struct memory *memory, uint64_t max_bytes, size_t map_bytes, size_t record_header,
 		  unsigned record_cells_max);
 
-/* Set *p to a block of `size` bytes (> 0), aligned to `align` (16 or 64), of unknown content; 0, -ENOMEM, -EFAULT
+/* Set *p to a block of `size` bytes (> 0), aligned to `align` (64, 16 or less), of unknown content; 0, -ENOMEM, -EFAULT
  * (the user's allocator returned an address that cannot be used), or -ENOSPC (the budget has no room). Inside a read
  * section, if it needs one. */
 int memory_alloc_for(struct memory *memory, enum memory_use use, size_t size, size_t align, void **p);

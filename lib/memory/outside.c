@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "ground/stripe.h"
+#include "layout/address.h"
 #include "memory/jearena.h"
 
 /* What glibc's malloc adds to a block, so that the count is honest: at most; and where its usable size is known. */
@@ -89,7 +90,7 @@ void outside_free(const struct outside *outside, void *p, size_t size)
 
 static bool usable(const void *p, size_t align)
 {
-	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> MEMORY_ADDRESS_BITS == 0;
+	return ((uintptr_t)p & (align - 1)) == 0 && (uint64_t)(uintptr_t)p >> ADDRESS_BITS == 0;
 }
 
 int outside_alloc(const struct outside *outside, size_t size, size_t align, void **p)
@@ -98,7 +99,7 @@ int outside_alloc(const struct outside *outside, size_t size, size_t align, void
 
 	if (!block)
 		return -ENOMEM;
-	/* malloc, too, may return addresses that do not fit a slot word: tagged ones. */
+	/* malloc, too, may return addresses that do not fit a slot word: tagged ones, for one. */
 	if (!usable(block, align)) {
 		outside_free(outside, block, size);
 		return -EFAULT;

@@ -12,9 +12,6 @@
 
 #include <rcumap.h>
 
-/* Addresses have 48 bits, so that a slot word has room for a tag. */
-#define MEMORY_ADDRESS_BITS 48
-
 #define OUTSIDE_ARENAS_MAX 8u
 
 /* One of them for each stripe. */

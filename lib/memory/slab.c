@@ -49,23 +49,46 @@ struct discarded {
 	struct discarded *next;
 };
 
-/* 16, 32, 48 (as 64: a block must not straddle lines), 64, then steps of 16 to 128, then four per doubling. */
-static const uint16_t class_size[SLAB_CLASSES] = { 16,	 32,   64,   80,   96,	 112,  128,  160,  192,
-						   224,	 256,  320,  384,  448,	 512,  640,  768,  896,
-						   1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096 };
+/*
+ * 16, 32, 48 (as 64: a block must not straddle lines), 64, then steps of 16 to 128, then four per doubling.
+ *
+ * 72 and 104 cost a reader no line more than steps of 16 do. Blocks of 72 begin at any multiple of 8 in a line, and end in the next
+ * one (56 + 72 = 128), as entries of that size do in blocks of 80. Entries of 97 to 104 reach into a third line in half of all blocks, be
+ * these of 104 or of 112. But of 88, a quarter would, while blocks of 96 begin at 0 or 32 and none does; and of 120 three
+ * quarters, while blocks of 128 are two lines: these sizes would take back from readers what they save.
+ */
+#if ADDRESS_ALIGN <= 8
+#define SIZES_TO_128 16, 32, 64, 72, 80, 96, 104, 112, 128
+/* The class of as many words. */
+static const uint8_t class_of_words[] = { 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8 };
+#else
+#define SIZES_TO_128 16, 32, 64, 80, 96, 112, 128
+static const uint8_t class_of_words[] = { 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6 };
+#endif
+
+static const uint16_t class_size[] = { SIZES_TO_128, 160,  192,	 224,  256,  320,  384,	 448,  512,  640,  768,
+				       896,	     1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096 };
+
+_Static_assert(sizeof class_size / sizeof class_size[0] == SLAB_CLASSES, "a size for each class");
 
 static unsigned class_of(size_t size)
 {
-	if (size <= 128) {
-		if (size <= 32)
-			return size <= 16 ? 0 : 1;
-		return size <= 64 ? 2 : 3 + (unsigned)((size - 65) >> 4);
-	}
-	/* 129..4096: four classes per power of two. */
+	if (size <= 128)
+		return class_of_words[(size + 7) / 8];
+	/* 129..4096: four classes per power of two, the last of which ends the list. */
 	unsigned shift = 61 - (unsigned)__builtin_clzll(size - 1);
 	unsigned step = (unsigned)((size - 1) >> shift) & 3;
 
-	return 7 + (shift - 5) * 4 + step;
+	return SLAB_CLASSES - 20 + (shift - 5) * 4 + step;
+}
+
+/* In the largest run of blocks of a size: whole lines, for they are what a run takes. */
+static uint32_t blocks_in_run(uint32_t block_size)
+{
+	const uint32_t run_bytes = block_size <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
+	const uint32_t alignment = block_size & -block_size, blocks = (run_bytes - RUN_HEADER) / block_size;
+
+	return alignment < RUN_HEADER ? blocks - blocks % (RUN_HEADER / alignment) : blocks;
 }
 
 void slab_init(struct slab *slab)
@@ -73,8 +96,7 @@ void slab_init(struct slab *slab)
 	assert(class_size[SLAB_LINE_CLASS] == 64);
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
 		slab->class[c].block_size = class_size[c];
-		slab->class[c].run_bytes = class_size[c] <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
-		slab->class[c].run_blocks = (slab->class[c].run_bytes - RUN_HEADER) / class_size[c];
+		slab->class[c].run_blocks = blocks_in_run(class_size[c]);
 	}
 }
 

@@ -33,10 +33,16 @@
 #include <stdint.h>
 
 #include "ground/stripe.h"
+#include "layout/address.h"
 
 /* Larger blocks than this are not for the slab. */
 #define SLAB_BLOCK_MAX 4096u
+/* Where entries need no better alignment there are two more: of 72 bytes, which is a line's entry with a deadline, and of 104. */
+#if ADDRESS_ALIGN <= 8
+#define SLAB_CLASSES 29u
+#else
 #define SLAB_CLASSES 27u
+#endif
 /* The class of blocks of one cache line. */
 #define SLAB_LINE_CLASS 2u
 
@@ -59,8 +65,7 @@ struct slab_class {
 	_Atomic(struct discarded *) discarded;
 	struct discarded *recovered; /* the reclaimer's: taken from there, and not yet put into an array */
 	uint32_t block_size;
-	uint32_t run_bytes; /* of the largest run */
-	uint32_t run_blocks; /* blocks in it */
+	uint32_t run_blocks; /* in the largest run */
 	_Atomic uint64_t carved; /* bytes in runs so far */
 };
 
@@ -89,8 +94,9 @@ void slab_init(struct slab *slab);
 /* Unmap everything. Nobody else uses the slab any more. */
 void slab_fini(struct slab *slab);
 
-/* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), 16-byte aligned, 64-byte aligned if it is of 64 bytes or a
- * multiple of 64; of unknown content; NULL if there is no memory. Inside a read section. Lock-free. */
+/* A block of at least `size` bytes (1 to SLAB_BLOCK_MAX), aligned to the largest power of two, up to 64, that its class's size is a
+ * multiple of: to ADDRESS_ALIGN at least, to 64 if `size` is 33 to 64 or a multiple of 64; of unknown content; NULL if there is no
+ * memory. Inside a read section. Lock-free. */
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
 
 /* The block at an index of a magazine that the caller has taken. */

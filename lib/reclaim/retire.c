@@ -67,7 +67,7 @@ static struct log_block *pop_ready(struct retire *retire)
 
 static void *unlinked_of(uint64_t word)
 {
-	return (void *)(uintptr_t)(word & ((UINT64_C(1) << 48) - 1) & ~(uint64_t)RETIRE_REASON_MAX);
+	return (void *)(uintptr_t)(word & ADDRESS_MASK);
 }
 
 static void call(retire_fn *fn, void *ctx, uint64_t word)

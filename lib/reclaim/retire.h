@@ -21,13 +21,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout/address.h"
 #include "memory/memory.h"
 #include "reclaim/log.h"
 
-typedef log_cell retire_cell; /* size << 48 | a 16-byte aligned address | reason */
+typedef log_cell retire_cell; /* size << 48 | address | reason */
 
-/* Reasons are 1 to this. */
-#define RETIRE_REASON_MAX 15u
+/* Reasons are 1 to this: they stand where an address has zeros. */
+#define RETIRE_REASON_MAX (ADDRESS_ALIGN - 1)
 /* Larger sizes are told as 0; and the word is never all ones. */
 #define RETIRE_SIZE_MAX 0xfffeu
 
@@ -60,12 +61,11 @@ static inline retire_cell *retire_reserve_here(struct retire *retire, unsigned s
 	return log_reserve_here(&retire->log, stripe);
 }
 
-/* Fill the cell with something unlinked (R4), which is 16-byte aligned and below 2^48, or give it up. `size`: 0 if whoever reclaims
- * it shall look. Wait-free. */
+/* Fill the cell with something unlinked (R4), whose address is as any block's (layout/address.h), or give it up. `size`: 0 if whoever
+ * reclaims it shall look. Wait-free. */
 static inline void retire_fill(retire_cell *cell, void *unlinked, unsigned reason, size_t size)
 {
-	assert(((uintptr_t)unlinked & RETIRE_REASON_MAX) == 0 && reason && reason <= RETIRE_REASON_MAX);
-	assert((uint64_t)(uintptr_t)unlinked >> 48 == 0);
+	assert(((uintptr_t)unlinked & ~ADDRESS_MASK) == 0 && reason && reason <= RETIRE_REASON_MAX);
 	log_fill(cell, (uint64_t)(size <= RETIRE_SIZE_MAX ? size : 0) << 48 | (uintptr_t)unlinked | reason);
 }
 
