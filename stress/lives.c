@@ -43,10 +43,10 @@
 #define LOG_CELLS 4u
 #else
 #define HINTS_SLACK 8192u
-#define WHEEL_HINTS 30u
+#define WHEEL_HINTS 49u
 #define LOG_CELLS 508u
 #endif
-#define WHEEL_BLOCK_BYTES (16u + 8u * WHEEL_HINTS)
+#define WHEEL_BLOCK_BYTES ((9u + 5u * WHEEL_HINTS + 7u) & ~7u)
 #define LOG_BLOCK_BYTES (32u + 8u * LOG_CELLS)
 /* However few hints there are: spares, one for each slot that is not empty, and three more. */
 #define WHEEL_BLOCKS (16u + 11u * 64u + 3u)

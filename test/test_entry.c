@@ -94,16 +94,40 @@ static void deadlines(void)
 	is_int(deadline_arm(word), 5, "and its arm");
 	ok(!deadline_has_passed(word, 999) && deadline_has_passed(word, 1000),
 	   "it has passed when the clock reaches it");
-	ok(deadline_is_finite(word) && !deadline_is_finite(deadline_word(DEADLINE_NEVER, 1023)), "NEVER is not finite");
+	ok(deadline_is_finite(word) && !deadline_is_finite(deadline_word(DEADLINE_NEVER, DEADLINE_ARM)), "NEVER is not finite");
 	ok(!deadline_has_passed(deadline_word(DEADLINE_NEVER, 0), UINT64_C(1) << 52), "and does not pass");
-	ok(deadline_has_passed(deadline_word(DEADLINE_DEAD, 1023), 0), "DEAD has, whatever the clock says");
+	ok(deadline_has_passed(deadline_word(DEADLINE_DEAD, DEADLINE_ARM), 0), "DEAD has, whatever the clock says");
 	ok(deadline_is_sealed(word | DEADLINE_SEALED) && !deadline_is_sealed(word) &&
 		   deadline_us(word | DEADLINE_SEALED) == 1000 && deadline_arm(word | DEADLINE_SEALED) == 5,
 	   "a seal leaves the rest alone");
 	ok(hint_hash(hint) >> 10 == UINT64_C(0xfedcba9876543210) >> 10, "a hint has the top 54 bits of the hash");
-	ok(hint_is_of(hint, word) && hint_is_of(hint, word | DEADLINE_SEALED) &&
-		   !hint_is_of(hint, deadline_word(1000, 6)),
+	ok(hint_is_of(hint, HINT_WHOLE, word) && hint_is_of(hint, HINT_WHOLE, word | DEADLINE_SEALED) &&
+		   !hint_is_of(hint, HINT_WHOLE, deadline_word(1000, 6)) &&
+		   !hint_is_of(hint, HINT_WHOLE, deadline_word(1000, 5 + 16)),
 	   "and knows its own by the arm");
+
+	uint64_t shortened = hint_shorten(hint), again = hint_of_short(shortened);
+
+	is_int(shortened, UINT64_C(0xfedcba9875), "shortened it has 36 bits of the hash and 4 of the arm");
+	is_int(again, hint & HINT_SHORT, "which come out as they went in");
+	ok(hint_is_of(again, HINT_SHORT, word) && hint_is_of(again, HINT_SHORT, deadline_word(1000, 5 + 16)) &&
+		   !hint_is_of(again, HINT_SHORT, deadline_word(1000, 6)),
+	   "and it knows its own by those, and one more in sixteen");
+}
+
+static void arms(void)
+{
+	uint64_t arm = 0, next;
+	unsigned steps = 0, wrong = 0;
+
+	do {
+		next = deadline_arm_after(arm);
+		wrong += next == 0 || next >= DEADLINE_ARM || (next & HINT_ARM) != ((arm + 1) & HINT_ARM);
+		arm = next;
+	} while (++steps < 3 * DEADLINE_ARMS && arm != DEADLINE_ARMS);
+	is_int(steps, DEADLINE_ARMS, "arms follow on each other until all had their turn");
+	wrong += deadline_arm_after(arm) != 1;
+	is_int(wrong, 0, "none is a word that a log does not take; and the bits that are kept count round");
 }
 
 static void is_given_back_by_the_last(void)
@@ -131,6 +155,7 @@ static void is_given_back_by_the_last(void)
 int main(void)
 {
 	deadlines();
+	arms();
 	is_given_back_by_the_last();
 	sizes_add_up();
 	entries_of_a_line_do_not_straddle_two();

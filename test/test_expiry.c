@@ -217,7 +217,7 @@ static void work_is_proportional_to_what_expires(void)
 	diag("%s: the clock was read %llu times", fixture_name(), (unsigned long long)calls);
 	/* Each look reads the clock once, each turn of the reclaimer too. */
 	ok(calls < 2 * mortal + mortal / 2, "%s: those that live are not looked at", fixture_name());
-	/* A hint of what has expired may pass for one of a neighbour that lives (deadline.h): one in a million or so. */
+	/* A hint of what has expired may pass for one of a neighbour that lives (deadline.h): one in ten thousand or so. */
 	ok(fixture_eventually_hints_at_most(map, living + 16) && fixture_stats(map).hints >= living,
 	   "%s: a hint is left for each", fixture_name());
 	fixture_destroy(map);

@@ -54,8 +54,8 @@ static void a_hint_is_put_back(void)
 				wheel_unpop(&m->wheel, again);
 				continue;
 			}
-			wrong += !m->items[again % ITEMS_MAX].filed;
-			m->items[again % ITEMS_MAX].filed = false;
+			wrong += hint_item(again) == ITEMS_MAX || !m->items[hint_item(again)].filed;
+			m->items[hint_item(again) % ITEMS_MAX].filed = false;
 		}
 	is_int(wrong, 0, "a hint that was put back is popped next, whatever happened in between");
 	atomic_store(&m->allocator.fail_from, INT64_MAX);

@@ -13,9 +13,9 @@
 
 #define ITEMS_MAX 3000u
 /* What an empty wheel may hold. */
-#define SPARES_BYTES (WHEEL_SPARES * (WHEEL_HINTS + 2) * sizeof(uint64_t))
+#define SPARES_BYTES (WHEEL_SPARES * WHEEL_BLOCK_BYTES)
 
-/* What a hint, its index here, stands for: the owner's knowledge. */
+/* What a hint, which has its index here, stands for: the owner's knowledge. */
 struct item {
 	uint64_t tick; /* asked for */
 	uint64_t at;   /* when it must have come out: behind the `now` of its adding */
@@ -23,6 +23,22 @@ struct item {
 	bool filed;
 	bool seen; /* since the compaction began */
 };
+
+/* Another in each of its bits, for the first items. */
+static inline uint64_t item_hint(uint64_t item)
+{
+	return item << (WHEEL_HINT_BITS - 12) | (item * UINT64_C(0x9e3779b1) & ((UINT64_C(1) << (WHEEL_HINT_BITS - 12)) - 1));
+}
+
+_Static_assert(ITEMS_MAX <= 1u << 12, "an item's number is in its hint");
+
+/* ITEMS_MAX: it is none of an item. */
+static inline unsigned hint_item(uint64_t hint)
+{
+	const uint64_t item = hint >> (WHEEL_HINT_BITS - 12);
+
+	return item < ITEMS_MAX && item_hint(item) == hint ? (unsigned)item : ITEMS_MAX;
+}
 
 struct model {
 	struct wheel wheel;
@@ -84,7 +100,7 @@ static inline int add(struct model *m, uint64_t tick)
 		m->next++;
 
 	unsigned i = m->next % ITEMS_MAX;
-	int error = wheel_add(&m->wheel, tick, i);
+	int error = wheel_add(&m->wheel, tick, item_hint(i));
 
 	if (error)
 		return error;
@@ -97,9 +113,10 @@ static inline int add(struct model *m, uint64_t tick)
 /* A hint has come out: is it over, or to be added again? False: there is no memory, it is put back. */
 static inline bool look(struct model *m, uint64_t hint)
 {
-	struct item *item = &m->items[hint % ITEMS_MAX];
+	const unsigned i = hint_item(hint);
+	struct item *item = &m->items[i % ITEMS_MAX];
 
-	if (hint >= ITEMS_MAX || !item->filed) {
+	if (i == ITEMS_MAX || !item->filed) {
 		m->wrong++;
 		return true;
 	}

@@ -8,13 +8,18 @@
 
 struct wheel_block {
 	struct wheel_block *next; /* in a ring, or among the spares */
-	uint64_t count;
-	uint64_t hint[WHEEL_HINTS];
+	/* Of each hint the lower 32 bits, and the upper 8. */
+	uint32_t low[WHEEL_HINTS];
+	uint8_t high[WHEEL_HINTS];
+	uint8_t count;
 };
 
+_Static_assert(sizeof(struct wheel_block) == WHEEL_BLOCK_BYTES, "nothing is lost between what a block has");
 #ifndef RCUMAP_DEBUG
 _Static_assert(sizeof(struct wheel_block) == 256, "a block fills its size class");
 #endif
+_Static_assert(WHEEL_HINTS <= UINT8_MAX, "a byte counts them");
+_Static_assert(WHEEL_HINT_BITS <= 32 + 8, "a hint fits its two parts");
 _Static_assert(WHEEL_DIGIT_BITS <= 6, "the slots of a level fit a bitmap");
 
 static void add_to(_Atomic uint64_t *statistic, uint64_t n)
@@ -93,12 +98,31 @@ static void put_block(struct wheel *wheel, struct wheel_block *block)
 	memory_free(wheel->memory, wheel->freer, block, sizeof *block);
 }
 
-static void move_hints(struct wheel_block *to, struct wheel_block *from, uint64_t n)
+/* The block is not full. */
+static void push_hint(struct wheel_block *block, uint64_t hint)
+{
+	const unsigned i = block->count++;
+
+	assert(i < WHEEL_HINTS && hint >> WHEEL_HINT_BITS == 0);
+	block->low[i] = (uint32_t)hint;
+	block->high[i] = (uint8_t)(hint >> 32);
+}
+
+/* The block is not empty. */
+static uint64_t pop_hint(struct wheel_block *block)
+{
+	const unsigned i = --block->count;
+
+	return (uint64_t)block->high[i] << 32 | block->low[i];
+}
+
+static void move_hints(struct wheel_block *to, struct wheel_block *from, unsigned n)
 {
 	assert(n <= from->count && n <= WHEEL_HINTS - to->count);
-	from->count -= n;
-	memcpy(&to->hint[to->count], &from->hint[from->count], n * sizeof from->hint[0]);
-	to->count += n;
+	from->count = (uint8_t)(from->count - n);
+	memcpy(&to->low[to->count], &from->low[from->count], n * sizeof from->low[0]);
+	memcpy(&to->high[to->count], &from->high[from->count], n * sizeof from->high[0]);
+	to->count = (uint8_t)(to->count + n);
 }
 
 /* ------------------------------------------------------------------ rings */
@@ -238,7 +262,7 @@ int wheel_add(struct wheel *wheel, uint64_t tick, uint64_t hint)
 		ring_append(ring, block);
 		wheel->occupied[level] |= bit(slot);
 	}
-	(*ring)->hint[(*ring)->count++] = hint;
+	push_hint(*ring, hint);
 	add_to(&wheel->hints, 1);
 	return 0;
 }
@@ -286,7 +310,7 @@ bool wheel_pop(struct wheel *wheel, uint64_t *hint)
 		if (!block)
 			return false;
 	}
-	*hint = block->hint[--block->count];
+	*hint = pop_hint(block);
 	add_to(&wheel->hints, (uint64_t)-1);
 	return true;
 }
@@ -295,8 +319,8 @@ void wheel_unpop(struct wheel *wheel, uint64_t hint)
 {
 	struct wheel_block *block = wheel->popping;
 
-	assert(block && block->count < WHEEL_HINTS);
-	block->hint[block->count++] = hint;
+	assert(block);
+	push_hint(block, hint);
 	add_to(&wheel->hints, 1);
 }
 

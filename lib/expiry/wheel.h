@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hierarchical timing wheel (Varghese and Lauck, 1987): hints, filed by the tick at which somebody must look at
- * what they remind of. A hint is a word that means nothing here; a tick is a unit of time of the caller's choice, and
+ * what they remind of. A hint is a number of WHEEL_HINT_BITS bits that means nothing here; a tick is a unit of time of the caller's choice, and
  * every uint64_t is one. Knows no map types.
  *
  * One thread owns a wheel and calls everything but wheel_hints() and wheel_bytes(), which are for all.
@@ -41,17 +41,21 @@
 #include "memory/memory.h"
 
 /* Debug builds have more levels, more blocks and fewer spares, so that hints often cross levels and memory often runs
- * out. With 30 hints a block has 256 bytes, which is a size class of the slab. */
+ * out. With 49 hints of five bytes a block has 254 bytes, and 256 is a size class of the slab. Blocks of twice that would take 0.1
+ * bytes less a hint where there are many, and 128 bytes more for each slot that is not empty. */
 #ifdef RCUMAP_DEBUG
 #define WHEEL_DIGIT_BITS 3u
 #define WHEEL_HINTS 2u
 #define WHEEL_SPARES 2u
 #else
 #define WHEEL_DIGIT_BITS 6u
-#define WHEEL_HINTS 30u
+#define WHEEL_HINTS 49u
 #define WHEEL_SPARES 16u
 #endif
 #define WHEEL_SLOTS (1u << WHEEL_DIGIT_BITS)
+#define WHEEL_HINT_BITS 40u
+/* A pointer, five bytes for each hint, their number. */
+#define WHEEL_BLOCK_BYTES ((8u + 5u * WHEEL_HINTS + 1u + 7u) & ~7u)
 #define WHEEL_LEVELS ((64u + WHEEL_DIGIT_BITS - 1) / WHEEL_DIGIT_BITS)
 
 struct wheel_block;

@@ -99,11 +99,10 @@ int attempt_draw_version(struct rcumap *map, uint64_t *version)
 	return *version >> ENTRY_VERSION_BITS ? -EOVERFLOW : 0;
 }
 
-uint64_t attempt_draw_arm(struct attempt *attempt)
+uint64_t attempt_new_arm(struct attempt *attempt, uint64_t before)
 {
-	/* Mixed, or keys that are written in turns would each draw the same arm time and again. Neither all zeros nor
-	 * all ones: those are no words for a log. */
-	return 1 + (hash_mix(draw(attempt->map)) >> 32) % (DEADLINE_ARM - 1);
+	/* Mixed, or keys that are stored and deleted in turns would each draw the same arm time and again. */
+	return before ? deadline_arm_after(before) : 1 + (hash_mix(draw(attempt->map)) >> 32) % DEADLINE_ARMS;
 }
 
 /* Allocate attempt->entry and fill it, but for the deadline. 0, -ENOMEM, -EFAULT, -ENOSPC. */
@@ -316,9 +315,18 @@ static bool seal(struct attempt *attempt, struct rcumap_entry *entry, uint64_t *
 	return true;
 }
 
+/* Of the entry that is displaced, if there is one and it had a hint. It does not change any more: the word is sealed, or DEAD. */
+static uint64_t arm_before(const struct finding *finding)
+{
+	const struct rcumap_entry *entry = finding->view.entry;
+
+	return entry && entry_has_deadline(entry) ? deadline_arm(entry_deadline(entry)) : 0;
+}
+
 /* Give attempt->entry its deadline word. `old`: the sealed word of the entry that it will displace, or NULL. *remind: a
  * hint has been secured, and is to be given after publication. -ENOMEM, -EFAULT. */
-static int arm(struct attempt *attempt, const uint64_t *old, const struct life *life, bool *remind)
+static int arm(struct attempt *attempt, const struct finding *finding, const uint64_t *old, const struct life *life,
+	       bool *remind)
 {
 	const uint64_t us = life->deadline_us;
 
@@ -344,7 +352,7 @@ static int arm(struct attempt *attempt, const uint64_t *old, const struct life *
 	if (error)
 		return error;
 	entry_set_deadline(attempt->entry, deadline_word(life->kind == LIFE_PLACEHOLDER ? DEADLINE_DEAD : us,
-							 attempt_draw_arm(attempt)));
+							 attempt_new_arm(attempt, arm_before(finding))));
 	*remind = true;
 	return 0;
 }
@@ -430,7 +438,7 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 	if (old_ends && !seal(attempt, view->entry, &old))
 		return 1;
 
-	int error = arm(attempt, old_ends ? &old : NULL, life, &remind);
+	int error = arm(attempt, finding, old_ends ? &old : NULL, life, &remind);
 
 	/* Last: the cell of who is refused is lost, and takes memory beyond any limit (memory/budget.h, B2). */
 	if (!error)
@@ -460,7 +468,7 @@ static int displace(struct attempt *attempt, struct finding *finding, const stru
 static int insert(struct attempt *attempt, struct finding *finding, const struct life *life)
 {
 	bool remind, has_deadline = entry_has_deadline(attempt->entry);
-	int error = arm(attempt, NULL, life, &remind);
+	int error = arm(attempt, finding, NULL, life, &remind);
 
 	if (error)
 		return error;

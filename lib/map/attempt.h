@@ -138,8 +138,9 @@ void attempt_retire(struct attempt *attempt, struct rcumap_entry *entry, enum rc
 /* Of the entries that can be found so many more, or less, have an end. */
 void attempt_count_expiring(struct attempt *attempt, int change);
 
-/* A fresh arm; and, once a word with it is published, the hint, which was secured before. */
-uint64_t attempt_draw_arm(struct attempt *attempt);
+/* A new arm for an entry that comes after one with the arm `before`, or 0; and, once a word with it is published, the hint, which
+ * was secured before. */
+uint64_t attempt_new_arm(struct attempt *attempt, uint64_t before);
 void attempt_remind(struct attempt *attempt, uint64_t word);
 
 #endif

@@ -13,10 +13,23 @@ struct sight {
 	uint64_t next_us;
 };
 
-/* The entry in a slot word, if the hint is of it and it has a deadline, which goes to *word; else NULL. */
-static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint, uint64_t *word)
+_Static_assert(TABLE_BITS_MAX <= HINT_HASH_BITS, "a hint names a bucket in every table");
+
+/* A hint, and which of its bits are known: HINT_WHOLE or HINT_SHORT. */
+struct clue {
+	uint64_t hint, known;
+};
+
+/* Does the slot word have what is known of the tag? */
+static bool may_be_own(const struct table *table, uint64_t slot, struct clue clue)
 {
-	if (!slot_has_tag(slot, tag) || !slot_has_entry(slot))
+	return ((slot ^ table_tag(table, clue.hint)) & table_tag(table, clue.known)) == 0;
+}
+
+/* The entry in a slot word, if the hint is of it and it has a deadline, which goes to *word; else NULL. */
+static struct rcumap_entry *own_entry(const struct table *table, uint64_t slot, struct clue clue, uint64_t *word)
+{
+	if (!may_be_own(table, slot, clue) || !slot_has_entry(slot))
 		return NULL;
 
 	struct rcumap_entry *entry = slot_entry(slot);
@@ -24,23 +37,21 @@ static struct rcumap_entry *own_entry(uint64_t slot, uint64_t tag, uint64_t hint
 	if (!entry_has_deadline(entry))
 		return NULL;
 	*word = entry_is_placeholder(entry) ? placeholder_word(entry) : entry_deadline(entry);
-	return hint_is_of(hint, *word) && deadline_is_finite(*word) ? entry : NULL;
+	return hint_is_of(clue.hint, clue.known, *word) && deadline_is_finite(*word) ? entry : NULL;
 }
 
 /* As bucket_find(), but each slot: one pass. */
-static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_us)
+static struct sight look(const struct rcumap *map, struct clue clue, uint64_t now_us)
 {
-	const uint64_t hash = hint_hash(hint);
 	const struct table *table;
-	const struct line *line = bucket_open(&map->tables, hash, &table);
-	const uint64_t tag = table_tag(table, hash);
+	const struct line *line = bucket_open(&map->tables, hint_hash(clue.hint), &table);
 	struct sight sight = { .next_us = DEADLINE_NEVER };
 
 	for (; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++) {
 			uint64_t word;
 
-			if (!own_entry(slot_load(line, i), tag, hint, &word))
+			if (!own_entry(table, slot_load(line, i), clue, &word))
 				continue;
 			if (deadline_has_passed(word, now_us)) {
 				sight.expired = true;
@@ -56,10 +67,10 @@ static struct sight look(const struct rcumap *map, uint64_t hint, uint64_t now_u
 /* Remove what stands in one slot, if it is the hint's own and has expired. By identity: what has come into its place is left
  * alone. 0: done, or nothing to do. 1: look again. */
 static int expire_slot(struct attempt *attempt, const struct table *table, struct bucket_view *view, struct line *line,
-		       unsigned slot, uint64_t hint)
+		       unsigned slot, struct clue clue)
 {
 	uint64_t at = slot_load(line, slot), word;
-	struct rcumap_entry *entry = own_entry(at, view->tag, hint, &word);
+	struct rcumap_entry *entry = own_entry(table, at, clue, &word);
 
 	if (!entry || !deadline_has_passed(word, attempt->now_us))
 		return 0;
@@ -79,34 +90,35 @@ static int expire_slot(struct attempt *attempt, const struct table *table, struc
 	return 0;
 }
 
-static int expire_bucket(struct attempt *attempt, uint64_t hint)
+static int expire_bucket(struct attempt *attempt, struct clue clue)
 {
 	struct bucket_view view;
 	int result;
-	struct table *table = route_bucket(&attempt->map->tables, hint_hash(hint), &view, &result);
+	struct table *table = route_bucket(&attempt->map->tables, hint_hash(clue.hint), &view, &result);
 
 	if (!table)
 		return result;
 	result = 0;
 	for (struct line *line = view.line; line && !result; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS && !result; i++)
-			result = expire_slot(attempt, table, &view, line, i, hint);
+			result = expire_slot(attempt, table, &view, line, i, clue);
 	return result;
 }
 
 /*
  * What the last look does not find is gone for good, or has another hint: an entry comes to have this hint's arm only by
- * taking it over from one in this bucket that has it (attempt.c), or by drawing it, together with a hint of its own.
+ * taking it over from one in this bucket that has it (attempt.c), or as a new one, together with a hint of its own.
  */
-int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us)
+int write_expire(struct rcumap *map, uint64_t hint, uint64_t known, uint64_t *deadline_us)
 {
+	const struct clue clue = { hint, known };
 	struct attempt attempt = attempt_begin(map, NULL, 0);
 	int result = 0;
 
 	attempt.own = true;
 
 	for (;;) {
-		struct sight sight = look(map, hint, attempt.now_us);
+		struct sight sight = look(map, clue, attempt.now_us);
 
 		*deadline_us = sight.next_us;
 		if (!sight.expired) {
@@ -114,7 +126,7 @@ int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us)
 			break;
 		}
 		do
-			result = expire_bucket(&attempt, hint);
+			result = expire_bucket(&attempt, clue);
 		while (result > 0);
 		if (result)
 			break;

@@ -175,16 +175,18 @@ enum settled {
 	SETTLED_NOT, /* there is no memory: it is to be kept */
 };
 
-/* Look at a hint and file it. */
-static enum settled settle(struct rcumap *map, uint64_t hint)
+_Static_assert(HINT_BITS <= WHEEL_HINT_BITS, "the wheel takes short hints");
+
+/* Look at a hint, of which these bits are known, and file it. */
+static enum settled settle(struct rcumap *map, uint64_t hint, uint64_t known)
 {
 	uint64_t deadline_us;
-	int result = write_expire(map, hint, &deadline_us);
+	int result = write_expire(map, hint, known, &deadline_us);
 
 	if (result == 0)
 		return SETTLED_VOID;
 	if (result > 0)
-		result = wheel_add(&map->expiry.wheel, tick_after(deadline_us), hint);
+		result = wheel_add(&map->expiry.wheel, tick_after(deadline_us), hint_shorten(hint));
 	return result == 0 ? SETTLED_FILED : SETTLED_NOT;
 }
 
@@ -195,7 +197,7 @@ static bool settle_due(struct rcumap *map, unsigned *budget)
 	uint64_t hint;
 
 	for (; *budget && wheel_pop(wheel, &hint); --*budget) {
-		enum settled settled = settle(map, hint);
+		enum settled settled = settle(map, hint_of_short(hint), HINT_SHORT);
 
 		if (settled == SETTLED_NOT) {
 			wheel_unpop(wheel, hint);
@@ -213,7 +215,7 @@ static bool settle_taken(struct rcumap *map, unsigned *budget)
 	uint64_t hint;
 
 	for (; *budget && (hint = next_taken(expiry)); --*budget) {
-		if (settle(map, hint) == SETTLED_NOT)
+		if (settle(map, hint, HINT_WHOLE) == SETTLED_NOT)
 			return false;
 		drop_taken(expiry);
 	}
@@ -225,6 +227,15 @@ static bool settle_taken(struct rcumap *map, unsigned *budget)
 static uint64_t hints_most(const struct rcumap *map, uint64_t expiring)
 {
 	return 2 * (expiring + map->expiry.surplus) + HINTS_SLACK;
+}
+
+/* Of the hints that a pass has kept. What was of use when it was looked at may be void by now: it counts as an entry, not as
+ * surplus, for the next pass drops it. So it most likely does with the void ones that have passed for good, as long as they are few. */
+static uint64_t surplus_of(const struct expiry *expiry)
+{
+	const uint64_t surplus = expiry->kept > expiry->expiring ? expiry->kept - expiry->expiring : 0;
+
+	return surplus > (expiry->expiring + HINTS_SLACK) / 4 ? surplus : 0;
 }
 
 /* False: there is no memory to file again what is to stay. */
@@ -247,9 +258,7 @@ static bool compact(struct rcumap *map, unsigned *budget)
 		if (!settle_due(map, budget))
 			return false;
 		if (!more && *budget) {
-			/* What was of use when it was looked at may be void by now: it counts as an entry, not as
-			 * surplus, for the next pass drops it. */
-			expiry->surplus = expiry->kept > expiry->expiring ? expiry->kept - expiry->expiring : 0;
+			expiry->surplus = surplus_of(expiry);
 			expiry->compacting = false;
 		}
 	}

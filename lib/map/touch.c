@@ -27,7 +27,7 @@ static int touch_in_place(struct attempt *attempt, struct rcumap_entry *entry, u
 	if (error)
 		return error;
 
-	uint64_t shorter = deadline_word(us, attempt_draw_arm(attempt));
+	uint64_t shorter = deadline_word(us, attempt_new_arm(attempt, deadline_arm(word)));
 
 	if (!entry_deadline_cas(entry, word, shorter))
 		return 1;

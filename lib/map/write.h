@@ -72,10 +72,10 @@ int write_update(struct rcumap *map, struct write_update *update);
 int write_remove_all_at(struct rcumap *map, uint64_t hash, uint64_t *last);
 
 /*
- * Look at the place that a hint reminds of: remove what has expired there and is its own. 0: the hint is of no more
- * use. 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
+ * Look at the place that a hint, of which the bits `known` are (layout/deadline.h), reminds of: remove what has expired there
+ * and is its own. 0: the hint is of no more use. 1: keep it until *deadline_us. -ENOMEM, -EFAULT: something has expired, but could not be removed.
  */
-int write_expire(struct rcumap *map, uint64_t hint, uint64_t *deadline_us);
+int write_expire(struct rcumap *map, uint64_t hint, uint64_t known, uint64_t *deadline_us);
 
 /* A put that overwrite() (map/overwrite.h) has left, with what that has built. Outside of the section. */
 int write_put_in_steps(struct rcumap *map, const struct write_content *content, uint64_t *version, struct rcumap_entry *built);
