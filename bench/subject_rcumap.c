@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "flavor.h"
 #include "layout/line.h"
+#include "protocol/size.h"
 #include "rcumap.h"
 
 #include <errno.h>
@@ -34,13 +35,17 @@ static void destroy(void *map, enum flavor flavor)
 	flavor_unregister(flavor);
 }
 
-/* The newest table is the only one in use: each table is twice or half as large as the one before it. */
+/* The newest table is the only one in use: as many steps up the ladder as have been taken. */
 static bool has_one_table(void *map)
 {
 	struct rcumap_stats stats;
+	unsigned size = SIZE_FIRST;
 
 	rcumap_stats(map, &stats, sizeof stats);
-	return stats.table_slots == first_slots << (stats.grown - stats.shrunk);
+	while (LINE_SLOTS * size_buckets(size) < first_slots)
+		size++;
+	size += (unsigned)(stats.grown - stats.shrunk);
+	return stats.table_slots == LINE_SLOTS * size_buckets(size);
 }
 
 /* After the first barrier the reclaimer has been round once: a table that must grow has begun to. After the last one the

@@ -63,9 +63,9 @@ static inline void bare_resize(struct rcumap *map)
 		;
 }
 
-static inline unsigned bare_bits(const struct rcumap *map)
+static inline unsigned bare_size(const struct rcumap *map)
 {
-	return tables_current(&map->tables)->bits;
+	return tables_current(&map->tables)->size;
 }
 
 #endif

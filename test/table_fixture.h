@@ -25,7 +25,7 @@ struct chain {
 	struct fault_allocator allocator;
 	struct slab_freer freer;
 	struct chain_node *_Atomic nodes;
-	_Atomic uint64_t versions;
+	_Atomic uint64_t versions, hashed; /* keys */
 };
 
 /* The inverse of hash_mix(). */
@@ -46,18 +46,20 @@ struct chain_key {
 /* What is in the key comes out of hash_key(). */
 static inline uint64_t chain_hash_fn(void *ctx, const void *key, size_t key_size)
 {
+	struct chain *chain = (struct chain *)ctx;
 	uint64_t hash;
 
-	(void)ctx;
 	(void)key_size;
+	if (chain)
+		atomic_fetch_add(&chain->hashed, 1);
 	memcpy(&hash, key, sizeof hash);
 	return chain_unmix(hash);
 }
 
-static inline struct chain *chain_new(unsigned bits)
+static inline struct chain *chain_new(unsigned size)
 {
 	struct chain *chain = (struct chain *)aligned_alloc(64, (sizeof *chain + 63) & ~(size_t)63);
-	struct hash hash = { chain_hash_fn, NULL, 0 };
+	struct hash hash = { chain_hash_fn, chain, 0 };
 
 	memset(chain, 0, sizeof *chain);
 	fault_init(&chain->allocator);
@@ -65,7 +67,7 @@ static inline struct chain *chain_new(unsigned bits)
 	struct rcumap_allocator user = fault_allocator(&chain->allocator);
 
 	memory_init(&chain->memory, &user);
-	if (tables_init(&chain->tables, &chain->memory, &hash, bits, false) != 0)
+	if (tables_init(&chain->tables, &chain->memory, &hash, size, false) != 0)
 		bail("tables_init");
 	return chain;
 }
@@ -159,10 +161,12 @@ static inline unsigned chain_lines(const struct line *line)
 	return n;
 }
 
-/* A hash in bucket `index` of a table of `bits`, the rest of it from `rest`. */
-static inline uint64_t chain_hash_in(unsigned bits, uint64_t index, uint64_t rest)
+/* A hash in bucket `index` of a table of that size, the rest of it from `rest`. */
+static inline uint64_t chain_hash_in(unsigned size, uint64_t index, uint64_t rest)
 {
-	return index << (64 - bits) | rest >> bits;
+	const uint64_t first = size_first_hash(size_buckets(size), index), last = size_first_hash(size_buckets(size), index + 1) - 1;
+
+	return first + rest % (last - first + 1);
 }
 
 /* Entries that are in a chain of tables. */

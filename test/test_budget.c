@@ -364,14 +364,14 @@ static void the_fund_is_for_one_table(void)
 	uint64_t next = 0, grown = 0, left = 0, wrong = 0;
 
 	while (grown < 5) {
-		const unsigned bits = tables_current(&map->tables)->bits;
-		const uint64_t array = tables_bytes_of(&map->tables, bits + 1), wanted = array + array / LINE_PART;
+		const unsigned size = tables_current(&map->tables)->size;
+		const uint64_t array = tables_bytes_of(&map->tables, size + 1), wanted = array + array / LINE_PART;
 		uint64_t fund;
 
-		while (!load_must_grow(map_count(map), bits))
+		while (!load_must_grow(map_count(map), size))
 			put_and_reclaim(map, next++, 24);
 		fund = atomic_load(&map->spare.fund);
-		wrong += fund > wanted || (bits >= 6 && fund < wanted / 2);
+		wrong += fund > wanted || (size >= 6 && fund < wanted / 2);
 
 		const uint64_t before = charged(budget) - fund, held_before = held(budget);
 
@@ -380,7 +380,7 @@ static void the_fund_is_for_one_table(void)
 			bail("no table has been begun");
 		left += atomic_load(&map->spare.fund);
 		wrong += charged(budget) - before != held(budget) - held_before;
-		while (tables_current(&map->tables)->bits == bits)
+		while (tables_current(&map->tables)->size == size)
 			(void)reclaimer_resize(map);
 		bare_reclaim(map);
 		grown++;

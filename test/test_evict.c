@@ -317,13 +317,13 @@ static void a_count_too_high_lets_nothing_grow(void)
 {
 	const uint64_t limit = 1000;
 	struct rcumap *map = limit_bare_map(limit);
-	const unsigned bits = bare_bits(map);
+	const unsigned size = bare_size(map);
 
 	for (uint64_t n = 0; n < limit; n++)
 		fixture_put(map, n, n, 24);
 	atomic_fetch_add(&map->stripe[0].inserted, 100 * limit);
 	bare_resize(map);
-	is_int(bare_bits(map), bits, "%s: the table never gets larger than what the limit needs", fixture_name());
+	is_int(bare_size(map), size, "%s: the table never gets larger than what the limit needs", fixture_name());
 	ok(rcumap_count(map) <= limit, "%s: nor does the count", fixture_name());
 	atomic_fetch_sub(&map->stripe[0].inserted, 100 * limit);
 	bare_destroy(map);
@@ -360,7 +360,7 @@ static void grows_while_it_evicts(void)
 static void evicts_while_it_moves(void)
 {
 	const uint64_t limit = 3000;
-	const unsigned bits = table_bits_for(limit);
+	const unsigned size = table_size_for(limit);
 	struct rcumap *map = limit_bare_map(limit);
 	uint64_t failed = 0, moved = 0;
 
@@ -372,7 +372,7 @@ static void evicts_while_it_moves(void)
 			struct table *table = tables_current(&map->tables), *retired = NULL;
 
 			if (!table_next(table))
-				(void)tables_begin(&map->tables, table->bits < bits ? bits : bits - 1);
+				(void)tables_begin(&map->tables, table->size < size ? size : size - 1);
 			(void)migrate_sweep(&map->tables, 16, &retired);
 			if (retired) {
 				moved++;

@@ -354,13 +354,13 @@ static void nobody_else_does(void)
 
 /* ------------------------------------------------------------------------------------------------ other tables */
 
-/* To a table of `bits`, all of it. Nobody grows or shrinks it of his own accord. */
-static void move_to(struct rcumap *map, unsigned bits)
+/* To a table of that size, all of it. Nobody grows or shrinks it of his own accord. */
+static void move_to(struct rcumap *map, unsigned size)
 {
 	struct table *retired = NULL;
 
 	rcumap_read_lock(map);
-	if (tables_begin(&map->tables, bits) != 0)
+	if (tables_begin(&map->tables, size) != 0)
 		bail("tables_begin");
 	while (!retired)
 		if (migrate_sweep(&map->tables, 1024, &retired) != 0)
@@ -384,7 +384,7 @@ static uint64_t marks_of(uint64_t word)
 static void marks_and_fingerprints_move_along(void)
 {
 	struct rcumap *map = limit_bare_map(LIMIT);
-	const unsigned bits = bare_bits(map);
+	const unsigned size = bare_size(map);
 	uint64_t *marks = malloc(3 * LIMIT * sizeof *marks), kinds[4] = { 0 }, wrong = 0, forgotten = 0, remembered = 0;
 	bool *known = malloc(3 * LIMIT * sizeof *known);
 
@@ -404,7 +404,7 @@ static void marks_and_fingerprints_move_along(void)
 				kinds[kind_of(word)]++;
 		}
 		/* Larger twice, for a tag lasts for some tables only; then smaller. */
-		move_to(map, step < 2 ? bits + 1 + step : bits + 3 - step);
+		move_to(map, step < 2 ? size + 1 + step : size + 3 - step);
 		for (uint64_t n = 0; n < 3 * LIMIT; n++) {
 			uint64_t word = limit_word(map, n, NULL);
 
@@ -418,12 +418,44 @@ static void marks_and_fingerprints_move_along(void)
 	ok(kinds[0] && kinds[kind_of(SLOT_MAIN)] && kinds[kind_of(SLOT_AGED)],
 	   "%s: entries on probation, of both ages, and in the main part", fixture_name());
 	is_int(wrong, 0, "%s: their marks come along into other tables", fixture_name());
-	ok(remembered > 0 && forgotten == 0, "%s: so do %llu fingerprints, into larger ones", fixture_name(),
-	   (unsigned long long)remembered);
+	/* Where two buckets share one, the older ones make room for each other. */
+	ok(remembered > 0 && forgotten < remembered / 3, "%s: so do fingerprints, into larger ones (%llu, without %llu)",
+	   fixture_name(), (unsigned long long)remembered, (unsigned long long)forgotten);
 	ok(limit_balances(map), "%s: all is accounted for", fixture_name());
 	free(marks);
 	free(known);
 	bare_destroy(map);
+}
+
+/* Shares of a round are of the current table, whose buckets a border may lie in; here all stand in the next one already, which has more. */
+static void none_is_out_of_reach_while_a_table_grows(void)
+{
+	const uint64_t limit = RCUMAP_MAX_ENTRIES_MIN;
+	uint64_t failed = 0, left = 0;
+
+	for (unsigned size = SIZE_FIRST; size < SIZE_FIRST + 5; size++) {
+		struct rcumap *map = limit_bare_map(limit);
+		struct table *table;
+
+		while (bare_size(map) != size)
+			move_to(map, bare_size(map) < size ? bare_size(map) + 1 : bare_size(map) - 1);
+		for (uint64_t n = 0; n < limit; n++)
+			failed += fixture_put(map, n, n, 24) != 0;
+		table = tables_current(&map->tables);
+		rcumap_read_lock(map);
+		/* A put may have begun, or be done: not all fit into the smallest ones. */
+		if (!table_next(table))
+			failed += tables_begin(&map->tables, table->size + 1) != 0;
+		for (uint64_t i = 0; i < table_buckets(table); i++)
+			failed += migrate_bucket(&map->tables, table, size_first_hash(table_buckets(table), i)) != 0;
+		rcumap_read_unlock(map);
+		for (uint64_t n = limit; n < 30 * limit; n++)
+			failed += fixture_put(map, n, n, 24) != 0;
+		left += limit_present(map, 0, limit);
+		bare_destroy(map);
+	}
+	is_int(failed, 0, "%s: puts find somebody to evict while the table is between two sizes", fixture_name());
+	is_int(left, 0, "%s: and all who were there before have gone", fixture_name());
 }
 
 /* A child of fork() may find a group of which one bucket has migrated already, and one has not: the words of both are in
@@ -431,9 +463,9 @@ static void marks_and_fingerprints_move_along(void)
 static void a_count_meets_a_group_half_way(void)
 {
 	struct rcumap *map = limit_bare_map(LIMIT);
-	const uint64_t width = UINT64_C(1) << (64 - bare_bits(map));
-	uint64_t low = 0; /* in the first bucket of a group */
 	struct table *table = tables_current(&map->tables), *next;
+	const unsigned sources = size_group_of(table->size, table->size - 1);
+	uint64_t first = 0, low, end; /* bucket and hashes of a group */
 	int64_t marked;
 
 	for (uint64_t n = 0; n < 3 * LIMIT; n++) {
@@ -442,14 +474,17 @@ static void a_count_meets_a_group_half_way(void)
 			(void)fixture_check(map, n, NULL);
 	}
 	marked = limit_marked(map);
-	while (!slot_has_entry(slot_load(table_line(table, low), 0)))
-		low += 2 * width;
+	while (!slot_has_entry(slot_load(&table->lines[first], 0)))
+		first += sources;
+	low = size_first_hash(table_buckets(table), first);
+	end = size_first_hash(table_buckets(table), first + sources);
 	rcumap_read_lock(map);
-	if (tables_begin(&map->tables, table->bits - 1) != 0 || migrate_bucket(&map->tables, table, low) != 0)
+	if (tables_begin(&map->tables, table->size - 1) != 0 || migrate_bucket(&map->tables, table, low) != 0)
 		bail("the group does not migrate");
 	next = table_next(table);
-	atomic_store(&table_line(table, low + width)->ctl, CTL_FROZEN);
-	atomic_store(&table_line(next, low)->ctl, CTL_INIT);
+	atomic_store(&table_line(table, table_last_hash(table, low) + 1)->ctl, CTL_FROZEN);
+	for (uint64_t hash = low; hash != end; hash = table_last_hash(next, hash) + 1)
+		atomic_store(&table_line(next, hash)->ctl, CTL_INIT);
 	rcumap_read_unlock(map);
 	evict_adopt(map);
 	is_int((long long)quota_used(&map->eviction.entries), LIMIT, "%s: no entry of such a group is overlooked",
@@ -524,6 +559,7 @@ static void test(void)
 	who_comes_back_starts_in_main();
 	nobody_else_does();
 	marks_and_fingerprints_move_along();
+	none_is_out_of_reach_while_a_table_grows();
 	a_count_meets_a_group_half_way();
 	a_replacement_keeps_the_marks();
 }

@@ -37,7 +37,7 @@ static void look(struct rcumap *map)
 static void hints_with_a_part_of_the_tag(void)
 {
 	const uint64_t keys = 100;
-	struct rcumap *map = new_map((uint64_t)LINE_SLOTS << 20);
+	struct rcumap *map = new_map((uint64_t)LINE_SLOTS << 21);
 	const struct table *table = tables_current(&map->tables);
 	uint64_t wrong = 0;
 

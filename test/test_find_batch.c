@@ -165,9 +165,9 @@ static void in_the_midst_of_a_migration(void)
 	}
 	/* Up six times, and down again, a group at a time. */
 	for (unsigned turn = 0; turn < 12; turn++) {
-		const unsigned from = bare_bits(map), to = turn < 6 ? from + 1 : from - 1;
+		const unsigned from = bare_size(map), to = turn < 6 ? from + 1 : from - 1;
 
-		while (bare_bits(map) != to) {
+		while (bare_size(map) != to) {
 			batch_resize(map, to, 1);
 			rcumap_read_lock(map);
 			missing += COUNT - rcumap_find_batch(map, keys, COUNT, entries);

@@ -49,13 +49,13 @@ static bool is_small_again(void *ctx)
 	return s.table_slots <= PINNED * 10;
 }
 
-/* It grows as long as it is more than four fifths full. */
+/* It grows as long as it is more than five sixths full. */
 static bool is_large_enough(void *ctx)
 {
 	const struct context *c = ctx;
 	struct rcumap_stats s = fixture_stats(c->map);
 
-	return s.entries * 5 <= s.table_slots * 4;
+	return s.entries * 6 <= s.table_slots * 5;
 }
 
 static struct team *start_readers(struct context *c, unsigned threads)

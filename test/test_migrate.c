@@ -2,108 +2,16 @@
 /* protocol/migrate: buckets move from table to table whole, whoever does it, however often, and wherever he stops. */
 #include "protocol/migrate.h"
 
-#include "table_fixture.h"
+#include "migrate_fixture.h"
 
-#define BITS 3u
+/* From here on tables double, up to SIZE_TURN; debug ones do so again. */
+#define SIZE 4u
 
-static unsigned entries_in(const struct table *table)
-{
-	unsigned n = 0;
-
-	for (uint64_t i = 0; i < table_buckets(table); i++)
-		n += chain_count(&table->lines[i]);
-	return n;
-}
-
-/* Is it open, with nothing frozen or unfilled, each word with the tag of its entry's hash, and the chain no longer than needed? */
-static bool bucket_is_sound(const struct chain *chain, const struct table *table, const struct line *bucket, bool fresh)
-{
-	unsigned entries = chain_count(bucket), lines = chain_lines(bucket);
-	bool sound = !ctl_is_busy(ctl_load(bucket)) && (ctl_load(bucket) & 3) == 1;
-
-	if (fresh)
-		sound = sound && lines == (entries <= LINE_SLOTS ? 1 : (entries + LINE_SLOTS - 1) / LINE_SLOTS);
-	for (const struct line *line = bucket; line; line = line_next(line)) {
-		if (!line_next(line))
-			sound = sound && link_load(line) == LINK_END;
-		for (unsigned i = 0; i < LINE_SLOTS; i++) {
-			uint64_t word = slot_load(line, i), hash;
-
-			sound = sound && !slot_is_frozen(word) && word != SLOT_UNFILLED;
-			if (!slot_has_entry(word))
-				continue;
-			hash = hash_key(&chain->tables.hash, slot_entry(word)->bytes, slot_entry(word)->key_size);
-			sound = sound && slot_has_tag(word, table_tag(table, hash)) &&
-				table_line(table, hash) == bucket;
-		}
-	}
-	return sound;
-}
-
-static unsigned unsound_buckets(const struct chain *chain, const struct table *table)
-{
-	unsigned n = 0;
-
-	for (uint64_t i = 0; i < table_buckets(table); i++)
-		n += !bucket_is_sound(chain, table, &table->lines[i], true);
-	return n;
-}
-
-/* Migrate all of the current table by sweeps of a few groups, and free it. False: it failed. */
-static bool sweep_all(struct chain *chain)
-{
-	struct table *retired = NULL;
-
-	while (!retired)
-		if (migrate_sweep(&chain->tables, 3, &retired) != 0)
-			return false;
-	table_free(&chain->tables, retired, &chain->freer);
-	return true;
-}
-
-static bool resize(struct chain *chain, unsigned bits)
-{
-	return tables_begin(&chain->tables, bits) == 0 && sweep_all(chain);
-}
-
-/* ------------------------------------------------------------------ growing and shrinking */
-
-static void entries_stay_over_all_sizes(unsigned entries, unsigned zero_bits, const char *what)
-{
-	struct chain *chain = chain_new(BITS);
-	struct rng rng;
-	unsigned lost = 0, unsound = 0, wrong = 0, refreshed = 0;
-
-	rng_init(&rng, entries + zero_bits);
-	struct content content = content_fill(chain, entries, zero_bits, &rng);
-
-	for (unsigned turn = 0; turn < 2; turn++) {
-		for (unsigned bits = BITS + 1; bits <= BITS + 9; bits++) {
-			wrong += !resize(chain, bits);
-			lost += content_missing(chain, &content);
-			unsound += unsound_buckets(chain, chain_table(chain));
-			wrong += entries_in(chain_table(chain)) != content.count;
-			refreshed += !chain_table(chain)->same_tag;
-		}
-		for (unsigned bits = BITS + 8; bits >= BITS; bits--) {
-			wrong += !resize(chain, bits);
-			lost += content_missing(chain, &content);
-			unsound += unsound_buckets(chain, chain_table(chain));
-			wrong += entries_in(chain_table(chain)) != content.count;
-		}
-	}
-	is_int(lost, 0, "%s: every entry is found after each of 36 steps, up and down twice", what);
-	is_int(wrong, 0, "%s: each once", what);
-	is_int(unsound, 0, "%s: every bucket is open, its words whole and tagged right, its chain as short as can be",
-	       what);
-	ok(refreshed > 0, "%s: also where tags were taken anew", what);
-	content_free(&content);
-	ok(chain_delete(chain), "%s: all is freed", what);
-}
+/* ------------------------------------------------------------------ what moves */
 
 static void only_what_is_in_moves(void)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(SIZE);
 	struct rng rng;
 	unsigned removed = 0;
 
@@ -116,55 +24,52 @@ static void only_what_is_in_moves(void)
 		removed += bucket_remove(&chain->tables, chain_table(chain), &view);
 		content.entries[i] = NULL;
 	}
-	ok(resize(chain, BITS + 1), "a table with free slots grows");
+	ok(chain_resize(chain, SIZE + 1), "a table with free slots grows");
 	is_int(content_missing(chain, &content), 0, "what was removed is not found, the rest is");
-	is_int(entries_in(chain_table(chain)), content.count - removed, "nothing else has moved");
+	is_int(chain_entries(chain_table(chain)), content.count - removed, "nothing else has moved");
 	is_int(unsound_buckets(chain, chain_table(chain)), 0, "free slots moved up");
-	ok(resize(chain, BITS) && content_missing(chain, &content) == 0, "likewise when it shrinks");
+	ok(chain_resize(chain, SIZE) && content_missing(chain, &content) == 0, "likewise when it shrinks");
 	content_free(&content);
 	ok(chain_delete(chain), "all is freed");
 }
 
 /* ------------------------------------------------------------------ one group at a time */
 
-static void a_bucket_moves_alone(void)
+/* The second one. */
+static void a_group_moves_alone(unsigned from_size, unsigned to_size)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(from_size);
 	struct table *from = chain_table(chain), *to;
+	const unsigned sources = size_group_of(from_size, to_size), targets = size_group_of(to_size, from_size);
 	struct rng rng;
-	unsigned moved = 0, closed = 0;
+	char what[32];
+	unsigned moved = 0, open = 0, unsound = 0;
 
+	snprintf(what, sizeof what, "%u into %u", sources, targets);
 	rng_init(&rng, 4);
 	struct content content = content_fill(chain, 60, 0, &rng);
 
-	tables_begin(&chain->tables, BITS + 1);
+	tables_begin(&chain->tables, to_size);
 	to = table_next(from);
-	is_int(migrate_groups(from, to), 1u << BITS, "when growing each bucket is a group");
-	is_int(migrate_bucket(&chain->tables, from, chain_hash_in(BITS, 5, 99)), 0, "one bucket migrates");
+	is_int(migrate_groups(from, to), table_buckets(from) / sources, "%s: a group for so many buckets", what);
+	is_int(migrate_bucket(&chain->tables, from, chain_hash_in(from_size, 2 * sources - 1, 99)), 0, "%s: a bucket migrates", what);
 	for (uint64_t i = 0; i < table_buckets(from); i++)
 		moved += ctl_load(&from->lines[i]) == CTL_MIGRATED;
+	for (unsigned s = 0; s < sources; s++)
+		moved += ctl_load(&from->lines[sources + s]) == CTL_MIGRATED;
+	is_int(moved, 2 * sources, "%s: with those of its group, and no other", what);
 	for (uint64_t i = 0; i < table_buckets(to); i++)
-		closed += ctl_load(&to->lines[i]) == CTL_INIT;
-	is_int(moved, 1, "one");
-	is_int(ctl_load(&from->lines[5]), CTL_MIGRATED, "that one");
-	is_int(closed, table_buckets(to) - 2, "its two targets are open, the others are not");
-	ok(bucket_is_sound(chain, to, &to->lines[10], true) && bucket_is_sound(chain, to, &to->lines[11], true),
-	   "and sound");
-	is_int(content_missing(chain, &content), 0, "readers find all entries, here or there");
-	sweep_all(chain);
-
-	from = chain_table(chain);
-	tables_begin(&chain->tables, BITS);
-	to = table_next(from);
-	is_int(migrate_groups(from, to), 1u << BITS, "when shrinking two are");
-	is_int(migrate_bucket(&chain->tables, from, chain_hash_in(BITS + 1, 7, 99)), 0, "one bucket migrates");
-	ok(ctl_load(&from->lines[6]) == CTL_MIGRATED && ctl_load(&from->lines[7]) == CTL_MIGRATED,
-	   "with its neighbour");
-	ok(bucket_is_sound(chain, to, &to->lines[3], true), "into one");
-	is_int(content_missing(chain, &content), 0, "readers find all entries, here or there");
-	sweep_all(chain);
+		open += ctl_load(&to->lines[i]) != CTL_INIT;
+	for (unsigned t = 0; t < targets; t++) {
+		open += ctl_load(&to->lines[targets + t]) != CTL_INIT;
+		unsound += !bucket_is_sound(chain, to, &to->lines[targets + t], true);
+	}
+	is_int(open, 2 * targets, "%s: its targets are open, the others are not", what);
+	is_int(unsound, 0, "%s: and sound", what);
+	is_int(content_missing(chain, &content), 0, "%s: readers find all entries, here or there", what);
+	chain_sweep(chain);
 	content_free(&content);
-	ok(chain_delete(chain), "all is freed");
+	ok(chain_delete(chain), "%s: all is freed", what);
 }
 
 /* All words of a bucket, for comparison. */
@@ -181,32 +86,40 @@ static unsigned words_of(const struct line *line, uint64_t words[64])
 	return n;
 }
 
+/* A hash that begins with so many zeros is in the first group. */
+static unsigned group_bits(unsigned from_size, unsigned to_size)
+{
+	const uint64_t groups = size_buckets(from_size) / size_group_of(from_size, to_size), power = UINT64_C(1) << size_log2(groups);
+
+	return size_log2(groups) + (power < groups);
+}
+
 static void migrating_again_does_nothing(void)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(SIZE_TURN);
 	struct table *from = chain_table(chain), *to;
-	uint64_t before[4][64], after[64];
+	uint64_t before[5][64], after[64];
 	struct rng rng;
 	unsigned changed = 0;
 
 	rng_init(&rng, 5);
-	struct content content = content_fill(chain, 2 * LINE_SLOTS + 1, BITS, &rng); /* all in bucket 0 */
+	struct content content = content_fill(chain, 2 * LINE_SLOTS + 1, group_bits(SIZE_TURN, SIZE_TURN + 1), &rng); /* all in the first group: two buckets into three */
 
-	tables_begin(&chain->tables, BITS + 1);
+	tables_begin(&chain->tables, SIZE_TURN + 1);
 	to = table_next(from);
 	migrate_bucket(&chain->tables, from, 0);
 	chain_put(chain, to, (struct chain_key){ 1, 1000 }); /* life goes on in the target */
-	for (unsigned i = 0; i < 2; i++)
-		words_of(&to->lines[i], before[i]);
-	words_of(&from->lines[0], before[2]);
+	for (unsigned i = 0; i < 5; i++)
+		words_of(i < 3 ? &to->lines[i] : &from->lines[i - 3], before[i]);
 	is_int(migrate_bucket(&chain->tables, from, 0), 0, "a migrated bucket migrates again");
-	for (unsigned i = 0; i < 3; i++) {
-		unsigned n = words_of(i < 2 ? &to->lines[i] : &from->lines[0], after);
+	for (unsigned i = 0; i < 5; i++) {
+		unsigned n = words_of(i < 3 ? &to->lines[i] : &from->lines[i - 3], after);
 
 		changed += memcmp(before[i], after, n * sizeof after[0]) != 0;
 	}
 	is_int(changed, 0, "nothing changes");
-	is_int(to->overflow_lines, (uint64_t)chain_lines(&to->lines[0]) + chain_lines(&to->lines[1]) - 2,
+	is_int(to->overflow_lines,
+	       (uint64_t)chain_lines(&to->lines[0]) + chain_lines(&to->lines[1]) + chain_lines(&to->lines[2]) - 3,
 	       "no line is chained or lost");
 	content_free(&content);
 	ok(chain_delete(chain), "all is freed");
@@ -214,7 +127,7 @@ static void migrating_again_does_nothing(void)
 
 static void a_line_that_comes_too_late_is_refused(void)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(SIZE);
 	struct table *from = chain_table(chain), *to;
 	struct line *late = NULL;
 	struct rng rng;
@@ -223,10 +136,10 @@ static void a_line_that_comes_too_late_is_refused(void)
 	rng_init(&rng, 6);
 	struct content content = content_fill(chain, 50, 0, &rng);
 
-	tables_begin(&chain->tables, BITS + 1);
+	tables_begin(&chain->tables, SIZE + 1);
 	to = table_next(from);
 	for (uint64_t i = 0; i < table_buckets(from); i++)
-		migrate_bucket(&chain->tables, from, chain_hash_in(BITS, i, 0));
+		migrate_bucket(&chain->tables, from, chain_hash_in(SIZE, i, 0));
 	/* A migrator who counted long ago still wants to chain a line, behind a link that was unfilled then. */
 	table_alloc_line(&chain->tables, LINE_UNFILLED, &late);
 	for (uint64_t i = 0; i < table_buckets(to); i++)
@@ -240,23 +153,25 @@ static void a_line_that_comes_too_late_is_refused(void)
 
 /* ------------------------------------------------------------------ stopped anywhere */
 
-/* A growing table with entries in bucket 0 that fit into lines without overflow. */
+/* A table that has begun to migrate, with entries in its first group. */
 struct scene {
 	struct chain *chain;
 	struct table *from, *to;
+	unsigned sources, targets;
 	struct content content;
 };
 
-static struct scene scene_new(unsigned bits, unsigned to_bits, unsigned entries)
+static struct scene scene_new(unsigned from_size, unsigned to_size, unsigned entries)
 {
-	struct scene scene = { .chain = chain_new(bits) };
+	struct scene scene = { .chain = chain_new(from_size),
+			       .sources = size_group_of(from_size, to_size),
+			       .targets = size_group_of(to_size, from_size) };
 	struct rng rng;
 
 	rng_init(&rng, 7);
 	scene.from = chain_table(scene.chain);
-	/* All in the lowest group. */
-	scene.content = content_fill(scene.chain, entries, to_bits < bits ? to_bits : bits, &rng);
-	if (tables_begin(&scene.chain->tables, to_bits) != 0)
+	scene.content = content_fill(scene.chain, entries, group_bits(from_size, to_size), &rng);
+	if (tables_begin(&scene.chain->tables, to_size) != 0)
 		bail("tables_begin");
 	scene.to = table_next(scene.from);
 	return scene;
@@ -265,17 +180,19 @@ static struct scene scene_new(unsigned bits, unsigned to_bits, unsigned entries)
 /* Finish what was left half done, and look whether all is well. */
 static void finishes(struct scene *scene, const char *what)
 {
-	bool sound = true;
+	unsigned unsound = 0, entries = 0, undone = 0;
 
 	is_int(migrate_bucket(&scene->chain->tables, scene->from, 0), 0, "%s: somebody else goes on", what);
 	is_int(content_missing(scene->chain, &scene->content), 0, "%s: every entry is found", what);
-	for (uint64_t i = 0; i < (scene->to->bits > scene->from->bits ? 2 : 1); i++)
-		sound = sound && bucket_is_sound(scene->chain, scene->to, &scene->to->lines[i], false);
-	ok(sound, "%s: the targets are sound", what);
-	is_int(chain_count(&scene->to->lines[0]) +
-		       (scene->to->bits > scene->from->bits ? chain_count(&scene->to->lines[1]) : 0),
-	       scene->content.count, "%s: each entry is there once", what);
-	ok(ctl_load(&scene->from->lines[0]) == CTL_MIGRATED, "%s: the source is done", what);
+	for (unsigned t = 0; t < scene->targets; t++) {
+		unsound += !bucket_is_sound(scene->chain, scene->to, &scene->to->lines[t], false);
+		entries += chain_count(&scene->to->lines[t]);
+	}
+	is_int(unsound, 0, "%s: the targets are sound", what);
+	is_int(entries, scene->content.count, "%s: each entry is there once", what);
+	for (unsigned s = 0; s < scene->sources; s++)
+		undone += ctl_load(&scene->from->lines[s]) != CTL_MIGRATED;
+	is_int(undone, 0, "%s: the sources are done", what);
 	content_free(&scene->content);
 	ok(chain_delete(scene->chain), "%s: all is freed", what);
 }
@@ -284,89 +201,80 @@ static void finishes(struct scene *scene, const char *what)
 static void freeze(struct line *source)
 {
 	ctl_cas(source, ctl_load(source), CTL_FROZEN);
-	for (unsigned i = 0; i < LINE_SLOTS; i++)
-		slot_freeze(source, i);
-	link_freeze(source);
+	for (struct line *line = source; line; line = line_next(line)) {
+		for (unsigned i = 0; i < LINE_SLOTS; i++)
+			slot_freeze(line, i);
+		link_freeze(line);
+	}
 }
 
-static void a_migrator_may_stop_anywhere(void)
+/* No target needs a second line for them. */
+#define FEW LINE_SLOTS
+
+static void a_migrator_may_stop_anywhere(unsigned from_size, unsigned to_size)
 {
-	struct scene scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	struct line *source = &scene.from->lines[0];
+	struct scene scene = scene_new(from_size, to_size, FEW);
 
-	ctl_cas(source, ctl_load(source), CTL_FROZEN);
-	finishes(&scene, "stopped after the bucket was frozen");
+	for (unsigned frozen = 1; frozen <= scene.sources; frozen++) {
+		if (frozen > 1)
+			scene = scene_new(from_size, to_size, FEW);
+		for (unsigned s = 0; s < frozen; s++)
+			ctl_cas(&scene.from->lines[s], ctl_load(&scene.from->lines[s]), CTL_FROZEN);
+		finishes(&scene, "stopped after some buckets of the group were frozen");
+	}
 
-	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	source = &scene.from->lines[0];
-	ctl_cas(source, ctl_load(source), CTL_FROZEN);
-	slot_freeze(source, 0);
+	scene = scene_new(from_size, to_size, FEW);
+	ctl_cas(scene.from->lines, ctl_load(scene.from->lines), CTL_FROZEN);
+	slot_freeze(scene.from->lines, 0);
 	finishes(&scene, "after the first word was frozen");
 
-	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	source = &scene.from->lines[0];
-	freeze(source);
+	scene = scene_new(from_size, to_size, FEW);
+	for (unsigned s = 0; s < scene.sources; s++)
+		freeze(&scene.from->lines[s]);
 	finishes(&scene, "after all words were frozen");
 
-	/* The first word of the source is placed: it is the first of its target. */
-	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	source = &scene.from->lines[0];
-	freeze(source);
+	/* The first word of the first bucket is placed: it is the first of its target. */
+	scene = scene_new(from_size, to_size, FEW);
+	for (unsigned s = 0; s < scene.sources; s++)
+		freeze(&scene.from->lines[s]);
+	for (unsigned i = 0; i < scene.content.count; i++) {
+		uint64_t hash = scene.content.keys[i].hash, word = slot_load(scene.from->lines, 0);
 
-	uint64_t hash = scene.content.keys[0].hash;
-
-	slot_cas(table_line(scene.to, hash), 0, SLOT_UNFILLED,
-		 slot_of(scene.content.entries[0], table_tag(scene.to, hash), 0));
+		if (slot_has_entry(word) && slot_entry(word) == scene.content.entries[i])
+			slot_cas(table_line(scene.to, hash), 0, SLOT_UNFILLED,
+				 slot_of(scene.content.entries[i], table_tag(scene.to, hash), 0));
+	}
 	finishes(&scene, "after one word was placed");
 
-	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	migrate_bucket(&scene.chain->tables, scene.from, 0);
-	atomic_store(&scene.to->lines[0].ctl, CTL_INIT);
-	atomic_store(&scene.to->lines[1].ctl, CTL_INIT);
-	finishes(&scene, "before the targets were opened");
-
-	scene = scene_new(BITS, BITS + 1, LINE_SLOTS);
-	migrate_bucket(&scene.chain->tables, scene.from, 0);
-	atomic_store(&scene.to->lines[1].ctl, CTL_INIT);
-	finishes(&scene, "after the first of two targets was opened");
-}
-
-static void the_same_when_shrinking(void)
-{
-	struct scene scene = scene_new(BITS + 1, BITS, LINE_SLOTS);
-
-	for (unsigned s = 0; s < 2; s++)
-		ctl_cas(&scene.from->lines[s], ctl_load(&scene.from->lines[s]), CTL_FROZEN);
-	finishes(&scene, "two into one, stopped after both were frozen");
-
-	scene = scene_new(BITS + 1, BITS, LINE_SLOTS);
-	ctl_cas(&scene.from->lines[0], ctl_load(&scene.from->lines[0]), CTL_FROZEN);
-	finishes(&scene, "after the first of two was frozen");
-
-	scene = scene_new(BITS + 1, BITS, 2 * LINE_SLOTS);
-	migrate_bucket(&scene.chain->tables, scene.from, 0);
-	atomic_store(&scene.to->lines[0].ctl, CTL_INIT);
-	finishes(&scene, "before the target was opened");
+	/* From none of the targets on. */
+	for (unsigned opened = 0; opened < scene.targets; opened++) {
+		scene = scene_new(from_size, to_size, FEW);
+		migrate_bucket(&scene.chain->tables, scene.from, 0);
+		for (unsigned t = opened; t < scene.targets; t++)
+			atomic_store(&scene.to->lines[t].ctl, CTL_INIT);
+		finishes(&scene, "before all targets were opened");
+	}
 }
 
 /* Whoever finds a MIGRATED source beside a FROZEN one must not look at its words: their entries may be gone. */
-static void words_of_a_migrated_bucket_are_not_looked_at(void)
+static void words_of_a_migrated_bucket_are_not_looked_at(unsigned from_size, unsigned to_size)
 {
-	struct scene scene = scene_new(BITS + 1, BITS, 2 * LINE_SLOTS);
+	struct scene scene = scene_new(from_size, to_size, 2 * LINE_SLOTS);
 	struct line *source = scene.from->lines;
 
 	migrate_bucket(&scene.chain->tables, scene.from, 0);
-	/* As if the exchange of the second had not happened yet. */
-	atomic_store(&source[1].ctl, CTL_FROZEN);
-	atomic_store(&scene.to->lines[0].ctl, CTL_INIT);
+	/* As if the exchange of the last had not happened yet. */
+	atomic_store(&source[scene.sources - 1].ctl, CTL_FROZEN);
+	for (unsigned t = 0; t < scene.targets; t++)
+		atomic_store(&scene.to->lines[t].ctl, CTL_INIT);
 	for (unsigned i = 0; i < LINE_SLOTS; i++)
 		atomic_store(&source[0].slot[i], UINT64_C(0x7ff0) | WORD_FROZEN); /* no memory is there */
-	finishes(&scene, "one of two sources is done");
+	finishes(&scene, "one source is not done yet");
 }
 
 static void an_insert_under_way_goes_along(void)
 {
-	struct scene scene = scene_new(BITS, BITS + 1, LINE_SLOTS - 1);
+	struct scene scene = scene_new(SIZE, SIZE + 1, 1);
 	struct line *source = &scene.from->lines[0];
 	struct chain_key key = { 1, 1000 };
 	struct rcumap_entry *entry = chain_entry(scene.chain, key);
@@ -401,14 +309,14 @@ static bool usable(struct chain *chain, struct table *table, uint64_t hash)
 }
 
 /* A group whose targets need overflow lines, for which there is no memory. */
-static void without_memory(unsigned bits, unsigned to_bits, enum fault_kind kind)
+static void without_memory(unsigned size, unsigned to_size, enum fault_kind kind)
 {
-	struct scene scene = scene_new(bits, to_bits, 5 * LINE_SLOTS);
+	struct scene scene = scene_new(size, to_size, 15 * LINE_SLOTS);
 	struct chain *chain = scene.chain;
-	unsigned sources = to_bits < bits ? 2 : 1, changed = 0;
+	unsigned sources = scene.sources, changed = 0;
 	int want = kind == FAULT_NULL ? -ENOMEM : -EFAULT, error, failures = 0;
-	const char *what = to_bits < bits ? "shrinking" : "growing";
-	uint64_t before[2][64], after[64];
+	const char *what = to_size < size ? "shrinking" : "growing";
+	uint64_t before[4][64], after[64];
 
 	for (unsigned s = 0; s < sources; s++)
 		words_of(&scene.from->lines[s], before[s]);
@@ -426,7 +334,7 @@ static void without_memory(unsigned bits, unsigned to_bits, enum fault_kind kind
 				changed += memcmp(before[s], after, n * sizeof after[0]) != 0;
 			}
 			for (unsigned s = 0; s < sources; s++)
-				changed += !usable(chain, scene.from, chain_hash_in(bits, s, 12345));
+				changed += !usable(chain, scene.from, chain_hash_in(size, s, 12345));
 			for (unsigned s = 0; s < sources; s++)
 				words_of(&scene.from->lines[s], before[s]);
 			fault_arm(2, kind); /* one line more than the last time */
@@ -445,7 +353,7 @@ static void without_memory(unsigned bits, unsigned to_bits, enum fault_kind kind
 
 static void a_sweep_stops_without_memory(void)
 {
-	struct scene scene = scene_new(BITS, BITS + 1, 5 * LINE_SLOTS);
+	struct scene scene = scene_new(SIZE, SIZE + 1, 15 * LINE_SLOTS);
 	struct chain *chain = scene.chain;
 	struct table *retired = NULL;
 
@@ -465,7 +373,7 @@ static void a_sweep_stops_without_memory(void)
 
 static void a_sweep_is_as_long_as_was_asked(void)
 {
-	struct scene scene = scene_new(BITS, BITS + 1, 4);
+	struct scene scene = scene_new(SIZE, SIZE + 1, 4);
 	struct chain *chain = scene.chain;
 	struct table *retired = NULL;
 	unsigned migrated = 0;
@@ -473,12 +381,12 @@ static void a_sweep_is_as_long_as_was_asked(void)
 	is_int(migrate_sweep(&chain->tables, 3, &retired), 0, "a sweep of three groups");
 	for (uint64_t i = 0; i < table_buckets(scene.from); i++)
 		migrated += ctl_load(&scene.from->lines[i]) == CTL_MIGRATED;
-	ok(migrated == 3 && !retired, "migrates three");
+	ok(migrated == 3 * scene.sources && !retired, "migrates three");
 	is_int(scene.from->swept, 3, "and says so");
 	is_int(migrate_sweep(&chain->tables, 0, &retired), 0, "one of none");
 	ok(scene.from->swept == 3 && !retired, "does nothing");
 	for (uint64_t i = 0; i < table_buckets(scene.from); i++)
-		migrate_bucket(&chain->tables, scene.from, chain_hash_in(BITS, i, 0));
+		migrate_bucket(&chain->tables, scene.from, chain_hash_in(SIZE, i, 0));
 	ok(chain_table(chain) == scene.from, "buckets that migrate by themselves do not make the next table current");
 	is_int(migrate_sweep(&chain->tables, 1000, &retired), 0, "the sweep that has seen them all");
 	ok(retired == scene.from && chain_table(chain) == scene.to, "does, and hands out the old one");
@@ -491,7 +399,7 @@ static void a_sweep_is_as_long_as_was_asked(void)
 
 /* ------------------------------------------------------------------ several threads */
 
-#define STEPS 14u
+#define STEPS 20u
 
 struct context {
 	struct chain *chain;
@@ -528,7 +436,7 @@ static void migrate_together(struct team_member *me)
 
 static void threads_migrate_together(void)
 {
-	struct context c = { .chain = chain_new(BITS) };
+	struct context c = { .chain = chain_new(SIZE) };
 	struct team_options options = {
 		.threads = 4, .work = migrate_together, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S
 	};
@@ -539,11 +447,11 @@ static void threads_migrate_together(void)
 	c.content = content_fill(c.chain, (unsigned)fixture_scaled(3000, 300), 0, &rng);
 	for (c.step = 0; c.step < STEPS; c.step++) {
 		c.from = chain_table(c.chain);
-		if (tables_begin(&c.chain->tables, c.step < STEPS / 2 ? c.from->bits + 1 : c.from->bits - 1) != 0)
+		if (tables_begin(&c.chain->tables, c.step < STEPS / 2 ? c.from->size + 1 : c.from->size - 1) != 0)
 			bail("tables_begin");
 		team_run(&options);
 		unsound += unsound_buckets(c.chain, chain_table(c.chain));
-		wrong += entries_in(chain_table(c.chain)) != c.content.count;
+		wrong += chain_entries(chain_table(c.chain)) != c.content.count;
 		lost += content_missing(c.chain, &c.content);
 		unretired += c.retired[c.step] != c.from;
 	}
@@ -559,23 +467,28 @@ static void threads_migrate_together(void)
 	ok(chain_delete(c.chain), "all is freed");
 }
 
+/* One bucket into two, two into three, twice, and back. */
+static const struct {
+	unsigned from, to;
+} resizes[] = { { SIZE, SIZE + 1 }, { SIZE_TURN, SIZE_TURN + 1 }, { SIZE_TURN + 1, SIZE_TURN + 2 },
+		{ SIZE + 1, SIZE }, { SIZE_TURN + 1, SIZE_TURN }, { SIZE_TURN + 2, SIZE_TURN + 1 } };
+
+#define RESIZES (sizeof resizes / sizeof resizes[0])
+
 int main(void)
 {
-	entries_stay_over_all_sizes(40, 0, "a few entries");
-	entries_stay_over_all_sizes(1500, 0, "many entries");
-	entries_stay_over_all_sizes(100, 10, "all in few buckets");
 	only_what_is_in_moves();
-	a_bucket_moves_alone();
+	for (unsigned i = 0; i < RESIZES; i++) {
+		a_group_moves_alone(resizes[i].from, resizes[i].to);
+		a_migrator_may_stop_anywhere(resizes[i].from, resizes[i].to);
+		if (size_group_of(resizes[i].from, resizes[i].to) > 1)
+			words_of_a_migrated_bucket_are_not_looked_at(resizes[i].from, resizes[i].to);
+		without_memory(resizes[i].from, resizes[i].to, i % 2 ? FAULT_MISALIGNED : FAULT_NULL);
+		without_memory(resizes[i].from, resizes[i].to, i % 2 ? FAULT_NULL : FAULT_HIGH);
+	}
 	migrating_again_does_nothing();
 	a_line_that_comes_too_late_is_refused();
-	a_migrator_may_stop_anywhere();
-	the_same_when_shrinking();
-	words_of_a_migrated_bucket_are_not_looked_at();
 	an_insert_under_way_goes_along();
-	without_memory(BITS, BITS + 1, FAULT_NULL);
-	without_memory(BITS, BITS + 1, FAULT_MISALIGNED);
-	without_memory(BITS + 1, BITS, FAULT_NULL);
-	without_memory(BITS + 1, BITS, FAULT_HIGH);
 	a_sweep_stops_without_memory();
 	a_sweep_is_as_long_as_was_asked();
 	threads_migrate_together();

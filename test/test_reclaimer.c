@@ -27,25 +27,25 @@ static void grows_and_shrinks_to_fit(void)
 {
 	struct rcumap *map = bare_map(NULL);
 	const uint64_t keys = 3000;
-	unsigned turns = 0, bits;
+	unsigned turns = 0, size;
 
 	ok(!reclaimer_resize(map), "%s: an empty map has its size", fixture_name());
-	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: the smallest", fixture_name());
+	is_int(bare_size(map), SIZE_FIRST, "%s: the smallest", fixture_name());
 	is_int(put_keys(map, 0, keys), 0, "%s: entries are put", fixture_name());
 	while (reclaimer_resize(map))
 		turns++;
 	ok(turns > 0, "%s: the table grows, in %u turns", fixture_name(), turns);
-	bits = bare_bits(map);
-	ok(!load_must_grow(keys, bits), "%s: until it is large enough", fixture_name());
-	is_int(map->reclaimer.bits_now, bits, "%s: which is told", fixture_name());
+	size = bare_size(map);
+	ok(!load_must_grow(keys, size), "%s: until it is large enough", fixture_name());
+	is_int(map->reclaimer.size_now, size, "%s: which is told", fixture_name());
 	is_int(missing(map, 0, keys), 0, "%s: nothing is lost", fixture_name());
 	ok(!reclaimer_resize(map), "%s: then it stays", fixture_name());
 	for (uint64_t n = 20; n < keys; n++)
 		fixture_delete(map, n);
 	bare_resize(map);
-	ok(bare_bits(map) < bits && (bare_bits(map) == TABLE_BITS_MIN || !load_may_shrink(20, bare_bits(map))),
+	ok(bare_size(map) < size && (bare_size(map) == SIZE_FIRST || !load_may_shrink(20, bare_size(map))),
 	   "%s: it shrinks when most are gone", fixture_name());
-	is_int(map->reclaimer.bits_now, bare_bits(map), "%s: which is told", fixture_name());
+	is_int(map->reclaimer.size_now, bare_size(map), "%s: which is told", fixture_name());
 	is_int(missing(map, 0, 20), 0, "%s: nothing is lost", fixture_name());
 	bare_destroy(map);
 }
@@ -53,33 +53,33 @@ static void grows_and_shrinks_to_fit(void)
 static void never_below_what_was_reserved(void)
 {
 	struct rcumap *map = bare_map_on(NULL, 2000);
-	unsigned bits = bare_bits(map);
+	unsigned size = bare_size(map);
 
-	is_int(bits, table_bits_for(2000), "%s: a capacity is there from the start", fixture_name());
+	is_int(size, table_size_for(2000), "%s: a capacity is there from the start", fixture_name());
 	bare_resize(map);
-	is_int(bare_bits(map), bits, "%s: it stays, though the map is empty", fixture_name());
+	is_int(bare_size(map), size, "%s: it stays, though the map is empty", fixture_name());
 	put_keys(map, 0, 10000);
 	bare_resize(map);
-	ok(bare_bits(map) > bits, "%s: it grows beyond", fixture_name());
+	ok(bare_size(map) > size, "%s: it grows beyond", fixture_name());
 	for (uint64_t n = 0; n < 10000; n++)
 		fixture_delete(map, n);
 	bare_resize(map);
-	is_int(bare_bits(map), bits, "%s: and shrinks to it, no further", fixture_name());
+	is_int(bare_size(map), size, "%s: and shrinks to it, no further", fixture_name());
 	bare_destroy(map);
 }
 
 static void a_wish_makes_it_grow(void)
 {
 	struct rcumap *map = bare_map(NULL);
-	struct reclaimer_wish wish = { .bits = TABLE_BITS_MIN + 4 };
+	struct reclaimer_wish wish = { .size = SIZE_FIRST + 4 };
 
 	map->reclaimer.wishes = &wish;
 	bare_resize(map);
-	is_int(bare_bits(map), wish.bits, "%s: the table grows as large as somebody wishes", fixture_name());
+	is_int(bare_size(map), wish.size, "%s: the table grows as large as somebody wishes", fixture_name());
 	is_int(wish.error, 0, "%s: without error", fixture_name());
 	map->reclaimer.wishes = NULL;
 	bare_resize(map);
-	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: a wish that was dropped binds nobody", fixture_name());
+	is_int(bare_size(map), SIZE_FIRST, "%s: a wish that was dropped binds nobody", fixture_name());
 	bare_destroy(map);
 }
 
@@ -87,7 +87,7 @@ static void without_memory_it_does_not_grow(void)
 {
 	struct fault_allocator allocator;
 	struct rcumap *map = bare_map_on(&allocator, 0);
-	struct reclaimer_wish wish = { .bits = TABLE_BITS_MIN + 4 }, met = { .bits = TABLE_BITS_MIN, .next = &wish };
+	struct reclaimer_wish wish = { .size = SIZE_FIRST + 4 }, met = { .size = SIZE_FIRST, .next = &wish };
 
 	map->reclaimer.wishes = &met;
 	fault_arm(1, FAULT_NULL);
@@ -97,10 +97,10 @@ static void without_memory_it_does_not_grow(void)
 	is_int(wish.error, -ENOMEM, "%s: and told to whoever wishes more", fixture_name());
 	is_int(met.error, 0, "%s: not to him who has what he wished", fixture_name());
 	is_int(fixture_stats(map).growth_failed, 1, "%s: and counted", fixture_name());
-	is_int(bare_bits(map), TABLE_BITS_MIN, "%s: the table is as it was", fixture_name());
+	is_int(bare_size(map), SIZE_FIRST, "%s: the table is as it was", fixture_name());
 	wish.error = 0;
 	bare_resize(map);
-	is_int(bare_bits(map), wish.bits, "%s: with memory it grows", fixture_name());
+	is_int(bare_size(map), wish.size, "%s: with memory it grows", fixture_name());
 	is_int(map->reclaimer.resize_error, 0, "%s: the error is forgotten", fixture_name());
 	map->reclaimer.wishes = NULL;
 	bare_destroy(map);
@@ -155,7 +155,7 @@ static void urgent_growth_is_bounded_work(void)
 	is_int(reclaimer_grow_urgently(map, table), -ENOMEM, "%s: no memory to grow", fixture_name());
 	ok(fault_disarm() && !table_next(table), "%s: nothing has begun", fixture_name());
 	is_int(reclaimer_grow_urgently(map, table), 0, "%s: growth begins", fixture_name());
-	ok(table_next(table) && table_next(table)->bits == table->bits + 1, "%s: into a table twice as large",
+	ok(table_next(table) && table_next(table)->size == table->size + 1, "%s: into a table of the next size",
 	   fixture_name());
 	ok(wake_value(&map->reclaimer.wake) != value, "%s: the reclaimer is woken", fixture_name());
 	is_int(table->swept, 0, "%s: no bucket is migrated yet", fixture_name());

@@ -5,6 +5,7 @@
  */
 #include "bare_fixture.h"
 #include "fault/default_allocator.h"
+#include "protocol/load.h"
 
 #include <sched.h>
 
@@ -134,20 +135,20 @@ static void a_failure_is_told_to_all_who_wait(void)
 static void a_size_that_writers_made_counts(void)
 {
 	struct rcumap *map = bare_map(NULL);
-	unsigned bits = bare_bits(map);
+	unsigned size = bare_size(map);
 	struct reserve r;
 
 	/* Enough for the table to stay as it is, when it is twice as large. */
-	for (uint64_t n = 0; n < ((uint64_t)LINE_SLOTS << bits) / 2; n++)
+	for (uint64_t n = 0; n < load_slots(size) / 2; n++)
 		fixture_put(map, n, 0, 24);
 	map->section->lock();
-	while (bare_bits(map) < bits + 1)
+	while (bare_size(map) < size + 1)
 		(void)reclaimer_grow_urgently(map, tables_current(&map->tables));
 	map->section->unlock();
-	ok(bare_bits(map) > bits, "%s: writers made the table grow, and nobody else has had a turn", fixture_name());
+	ok(bare_size(map) > size, "%s: writers made the table grow, and nobody else has had a turn", fixture_name());
 	if (reclaimer_start(map) != 0)
 		bail("reclaimer_start");
-	reserve_start(&r, map, (uint64_t)LINE_SLOTS << bits, 1);
+	reserve_start(&r, map, load_slots(size), 1);
 	reserve_join(&r);
 	is_int(r.result[0], 0, "%s: reserving the size that it has returns", fixture_name());
 	stop_and_destroy(map);
@@ -160,22 +161,22 @@ static void a_table_that_shrinks_is_not_taken_for_what_it_was(void)
 	struct rcumap *map = bare_map(NULL);
 	struct reserve r;
 	struct table *large;
-	unsigned bits = table_bits_for(capacity), newest;
+	unsigned size = table_size_for(capacity), newest;
 
 	put_and_delete(map, capacity);
 	large = tables_current(&map->tables);
-	is_int(large->bits, bits, "%s: a table that was filled and emptied", fixture_name());
+	is_int(large->size, size, "%s: a table that was filled and emptied", fixture_name());
 	(void)reclaimer_resize(map);
-	ok(table_next(large) && table_next(large)->bits < bits, "%s: has begun to shrink", fixture_name());
+	ok(table_next(large) && table_next(large)->size < size, "%s: has begun to shrink", fixture_name());
 
 	reserve_start(&r, map, capacity, 1);
 	await(&r, 1);
 	drive(&r, 1);
 	reserve_join(&r);
 	is_int(r.result[0], 0, "%s: its size is reserved meanwhile", fixture_name());
-	for (newest = bare_bits(map); reclaimer_resize(map);)
-		newest = bare_bits(map) < newest ? bare_bits(map) : newest;
-	ok(newest >= bits && bare_bits(map) >= bits, "%s: then the table has it, and keeps it", fixture_name());
+	for (newest = bare_size(map); reclaimer_resize(map);)
+		newest = bare_size(map) < newest ? bare_size(map) : newest;
+	ok(newest >= size && bare_size(map) >= size, "%s: then the table has it, and keeps it", fixture_name());
 	bare_destroy(map);
 }
 
@@ -185,12 +186,12 @@ static void one_failure_does_not_take_back_anothers_success(void)
 	const uint64_t modest = 2000, huge = 100000000;
 	struct fault_allocator allocator;
 	struct rcumap *map = bare_map_on(&allocator, 0);
-	unsigned bits = table_bits_for(modest);
+	unsigned size = table_size_for(modest);
 	struct reserve one, other;
 
 	reserve_start(&one, map, huge, 1);
 	await(&one, 1);
-	while (bare_bits(map) < bits)
+	while (bare_size(map) < size)
 		(void)reclaimer_resize(map);
 	reserve_start(&other, map, modest, 1);
 	drive(&other, 1); /* nothing is migrated further than need be: it may have returned at once */
@@ -203,7 +204,7 @@ static void one_failure_does_not_take_back_anothers_success(void)
 	bare_resize(map);
 	atomic_store(&allocator.size_max, SIZE_MAX);
 	bare_resize(map);
-	ok(bare_bits(map) >= bits, "%s: the table does not shrink below the first", fixture_name());
+	ok(bare_size(map) >= size, "%s: the table does not shrink below the first", fixture_name());
 	bare_destroy(map);
 	ok(fault_settled(&allocator), "%s: all is given back", fixture_name());
 }
@@ -255,13 +256,13 @@ static void many_who_saw_one_long_chain_grow_the_table_once(void)
 {
 	struct rcumap *map = bare_map(NULL);
 	struct table *seen = tables_current(&map->tables);
-	unsigned bits = seen->bits, begun = 0;
+	unsigned size = seen->size, begun = 0;
 
 	map->section->lock();
 	for (unsigned writer = 0; writer < 20; writer++)
 		begun += reclaimer_grow_urgently(map, seen) == 0;
 	is_int(begun, 1, "%s: of 20 writers who saw one table with a long chain one makes it grow", fixture_name());
-	is_int(bare_bits(map), bits + 1, "%s: once", fixture_name());
+	is_int(bare_size(map), size + 1, "%s: once", fixture_name());
 	ok(table_next(tables_current(&map->tables)) == NULL, "%s: and no more is under way", fixture_name());
 	map->section->unlock();
 	bare_destroy(map);

@@ -4,30 +4,36 @@
 
 #include "table_fixture.h"
 
-#define BITS 3u
+/* From here on tables double, and two buckets become three. */
+#define SIZE 5u
+#define THIRDS SIZE_TURN
 
-/* A hash in bucket 0 of every table used here; and one in bucket 1 of the table with one bit more. */
+/* A hash in bucket 0 of every table used here; and one in bucket 1 of the current one. */
 #define LOW UINT64_C(0x0000123456789abc)
-#define HIGH (UINT64_C(1) << (64 - BITS - 1) | LOW)
+
+static uint64_t high_in(struct chain *chain)
+{
+	return table_last_hash(chain_table(chain), 0) + 1 + LOW;
+}
 
 static struct chain_key key_of(uint64_t hash, uint64_t n)
 {
 	return (struct chain_key){ hash + (n << 32), n };
 }
 
-/* Fill bucket 0 with `count` entries, half of them in the lower half of what it covers. */
+/* Fill buckets 0 and 1 with `count` entries. */
 static void fill(struct chain *chain, unsigned count)
 {
 	for (unsigned n = 0; n < count; n++)
-		chain_put(chain, chain_table(chain), key_of(n % 2 ? HIGH : LOW, n));
+		chain_put(chain, chain_table(chain), key_of(n % 2 ? high_in(chain) : LOW, n));
 }
 
-static unsigned missing(const struct chain *chain, unsigned count)
+static unsigned missing(struct chain *chain, unsigned count)
 {
 	unsigned lost = 0;
 
 	for (unsigned n = 0; n < count; n++)
-		lost += chain_find(chain, key_of(n % 2 ? HIGH : LOW, n)) == NULL;
+		lost += chain_find(chain, key_of(n % 2 ? high_in(chain) : LOW, n)) == NULL;
 	return lost;
 }
 
@@ -40,14 +46,14 @@ static bool leads_to(const struct table *table, const struct bucket_view *view, 
 
 static void straight_when_nothing_is_under_way(void)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(SIZE);
 	struct table *table = chain_table(chain);
 	struct bucket_view view;
 	unsigned wrong = 0;
 	int error = 1;
 
 	for (uint64_t i = 0; i < table_buckets(table); i++) {
-		uint64_t hash = chain_hash_in(BITS, i, UINT64_C(0xfedcba9876543210));
+		uint64_t hash = chain_hash_in(SIZE, i, UINT64_C(0xfedcba9876543210));
 
 		wrong += route_bucket(&chain->tables, hash, &view, &error) != table || error != 0 ||
 			 !leads_to(table, &view, hash);
@@ -58,7 +64,7 @@ static void straight_when_nothing_is_under_way(void)
 
 static void an_insert_under_way_is_finished_first(void)
 {
-	struct chain *chain = chain_new(BITS);
+	struct chain *chain = chain_new(SIZE);
 	struct table *table = chain_table(chain);
 	struct rcumap_entry *entry = chain_entry(chain, key_of(LOW, 0));
 	struct bucket_view view = chain_view(table, key_of(LOW, 0));
@@ -71,40 +77,41 @@ static void an_insert_under_way_is_finished_first(void)
 	ok(chain_delete(chain), "all is freed");
 }
 
-static void a_bucket_migrates_on_the_way(unsigned bits, unsigned to_bits)
+static void a_bucket_migrates_on_the_way(unsigned size, unsigned to_size)
 {
-	struct chain *chain = chain_new(bits);
+	struct chain *chain = chain_new(size);
 	struct table *from = chain_table(chain), *to;
-	const char *what = to_bits > bits ? "growing" : "shrinking";
+	const char *what = to_size > size ? "growing" : "shrinking";
+	const uint64_t high = high_in(chain);
 	struct bucket_view view;
 	int error = 1;
 
 	fill(chain, LINE_SLOTS);
-	tables_begin(&chain->tables, to_bits);
+	tables_begin(&chain->tables, to_size);
 	to = table_next(from);
-	ok(route_bucket(&chain->tables, HIGH, &view, &error) == to && error == 0, "%s: the way leads to the new table",
+	ok(route_bucket(&chain->tables, high, &view, &error) == to && error == 0, "%s: the way leads to the new table",
 	   what);
-	ok(leads_to(to, &view, HIGH), "%s: to the key's bucket, which is open", what);
-	ok(ctl_load(table_line(from, HIGH)) == CTL_MIGRATED, "%s: the old one has migrated", what);
-	ok(ctl_load(table_line(from, ~HIGH)) != CTL_MIGRATED, "%s: others have not", what);
+	ok(leads_to(to, &view, high), "%s: to the key's bucket, which is open", what);
+	ok(ctl_load(table_line(from, high)) == CTL_MIGRATED, "%s: the old one has migrated", what);
+	ok(ctl_load(table_line(from, ~high)) != CTL_MIGRATED, "%s: others have not", what);
 	is_int(missing(chain, LINE_SLOTS), 0, "%s: nothing is lost", what);
-	ok(route_bucket(&chain->tables, HIGH, &view, &error) == to && error == 0 && leads_to(to, &view, HIGH),
+	ok(route_bucket(&chain->tables, high, &view, &error) == to && error == 0 && leads_to(to, &view, high),
 	   "%s: the same way again", what);
 	ok(chain_table(chain) == from, "%s: which table is current is not its business", what);
 	ok(chain_delete(chain), "%s: all is freed", what);
 }
 
-static void what_others_left_is_finished(unsigned bits, unsigned to_bits)
+static void what_others_left_is_finished(unsigned size, unsigned to_size)
 {
-	const char *what = to_bits > bits ? "growing" : "shrinking";
-	struct chain *chain = chain_new(bits);
+	const char *what = to_size > size ? "growing" : "shrinking";
+	struct chain *chain = chain_new(size);
 	struct table *from = chain_table(chain), *to;
 	struct bucket_view view;
 	int error = 1;
 
 	/* Frozen, and left. */
 	fill(chain, LINE_SLOTS);
-	tables_begin(&chain->tables, to_bits);
+	tables_begin(&chain->tables, to_size);
 	to = table_next(from);
 	ctl_cas(table_line(from, LOW), ctl_load(table_line(from, LOW)), CTL_FROZEN);
 	ok(route_bucket(&chain->tables, LOW, &view, &error) == to && error == 0 && leads_to(to, &view, LOW),
@@ -119,16 +126,16 @@ static void what_others_left_is_finished(unsigned bits, unsigned to_bits)
 	ok(chain_delete(chain), "%s: all is freed", what);
 }
 
-static void without_memory_the_old_bucket_serves(unsigned bits, unsigned to_bits, enum fault_kind kind)
+static void without_memory_the_old_bucket_serves(unsigned size, unsigned to_size, enum fault_kind kind)
 {
-	const char *what = to_bits > bits ? "growing" : "shrinking";
-	struct chain *chain = chain_new(bits);
+	const char *what = to_size > size ? "growing" : "shrinking";
+	struct chain *chain = chain_new(size);
 	struct table *from = chain_table(chain), *to;
 	struct bucket_view view;
 	int error = 0;
 
 	fill(chain, 4 * LINE_SLOTS);
-	tables_begin(&chain->tables, to_bits);
+	tables_begin(&chain->tables, to_size);
 	to = table_next(from);
 	fault_arm(1, kind);
 	ok(route_bucket(&chain->tables, LOW, &view, &error) == from, "%s: no memory to migrate: the way ends early",
@@ -143,16 +150,17 @@ static void without_memory_the_old_bucket_serves(unsigned bits, unsigned to_bits
 	ok(chain_delete(chain), "%s: all is freed", what);
 }
 
-/* Two sources, one of them frozen when there was room; then a late insert made one more line necessary. */
-static void half_frozen_without_memory_there_is_no_way(void)
+/* Several sources, one of them frozen when there was room; then a late insert made one more line necessary. */
+static void half_frozen_without_memory_there_is_no_way(unsigned size)
 {
-	struct chain *chain = chain_new(BITS + 1);
+	struct chain *chain = chain_new(size + 1);
 	struct table *from = chain_table(chain), *to;
+	const uint64_t high = high_in(chain);
 	struct bucket_view view;
 	int error = 0;
 
 	fill(chain, 4 * LINE_SLOTS);
-	tables_begin(&chain->tables, BITS);
+	tables_begin(&chain->tables, size);
 	to = table_next(from);
 	ctl_cas(table_line(from, LOW), ctl_load(table_line(from, LOW)), CTL_FROZEN);
 	fault_arm(1, FAULT_NULL);
@@ -162,9 +170,9 @@ static void half_frozen_without_memory_there_is_no_way(void)
 	is_int(error, -ENOMEM, "which is said");
 	is_int(missing(chain, 4 * LINE_SLOTS), 0, "readers find everything all the same");
 	fault_arm(1, FAULT_NULL);
-	ok(route_bucket(&chain->tables, HIGH, &view, &error) == from && error == -ENOMEM,
+	ok(route_bucket(&chain->tables, high, &view, &error) == from && error == -ENOMEM,
 	   "its neighbour, which is not frozen, is usable");
-	ok(fault_disarm() && leads_to(from, &view, HIGH), "as it is");
+	ok(fault_disarm() && leads_to(from, &view, high), "as it is");
 	ok(route_bucket(&chain->tables, LOW, &view, &error) == to && error == 0 && leads_to(to, &view, LOW),
 	   "with memory the way leads on");
 	is_int(missing(chain, 4 * LINE_SLOTS), 0, "nothing is lost");
@@ -215,16 +223,16 @@ static void insert_on_the_way(struct team_member *me)
 		if (chain_find(c->chain, key) != entry)
 			atomic_fetch_add(&c->wrong, 1);
 		if (n == 50 && me->index == 0)
-			tables_begin(&c->chain->tables, c->from->bits + 1);
+			tables_begin(&c->chain->tables, c->from->size + 1);
 	}
 }
 
-static void threads_write_while_it_grows(void)
+static void threads_write_while_it_grows(unsigned size)
 {
 	unsigned wrong = 0, lost = 0;
 
 	for (unsigned turn = 0; turn < fixture_scaled(30, 5); turn++) {
-		struct context c = { .chain = chain_new(BITS) };
+		struct context c = { .chain = chain_new(size) };
 		struct team_options options = {
 			.threads = 4, .work = insert_on_the_way, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S
 		};
@@ -247,16 +255,22 @@ static void threads_write_while_it_grows(void)
 
 int main(void)
 {
+	static const unsigned sizes[] = { SIZE, THIRDS };
+
 	straight_when_nothing_is_under_way();
 	an_insert_under_way_is_finished_first();
-	a_bucket_migrates_on_the_way(BITS, BITS + 1);
-	a_bucket_migrates_on_the_way(BITS + 1, BITS);
-	what_others_left_is_finished(BITS, BITS + 1);
-	what_others_left_is_finished(BITS + 1, BITS);
-	without_memory_the_old_bucket_serves(BITS, BITS + 1, FAULT_NULL);
-	without_memory_the_old_bucket_serves(BITS, BITS + 1, FAULT_HIGH);
-	without_memory_the_old_bucket_serves(BITS + 1, BITS, FAULT_NULL);
-	half_frozen_without_memory_there_is_no_way();
-	threads_write_while_it_grows();
+	for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		const unsigned size = sizes[i];
+
+		a_bucket_migrates_on_the_way(size, size + 1);
+		a_bucket_migrates_on_the_way(size + 1, size);
+		what_others_left_is_finished(size, size + 1);
+		what_others_left_is_finished(size + 1, size);
+		without_memory_the_old_bucket_serves(size, size + 1, FAULT_NULL);
+		without_memory_the_old_bucket_serves(size, size + 1, FAULT_HIGH);
+		without_memory_the_old_bucket_serves(size + 1, size, FAULT_NULL);
+		half_frozen_without_memory_there_is_no_way(size);
+		threads_write_while_it_grows(size);
+	}
 	return tap_done();
 }

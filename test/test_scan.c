@@ -115,18 +115,18 @@ static void an_empty_stretch_ends_a_call(void)
 {
 	struct rcumap *map = batch_map(NULL);
 	struct seen seen = seen_new(1);
-	const unsigned bits = 12;
+	const unsigned size = 12;
 	uint64_t cursor = 0;
 
-	while (bare_bits(map) < bits)
-		batch_resize(map, bare_bits(map) + 1, UINT64_MAX);
+	while (bare_size(map) < size)
+		batch_resize(map, bare_size(map) + 1, UINT64_MAX);
 	is_int(rcumap_scan(map, &cursor, 1, see, &seen), 1, "%s: a call gives up", fixture_name());
-	ok(cursor == UINT64_C(65) << (64 - bits), "%s: after 64 + 1 empty buckets", fixture_name());
+	ok(cursor == size_first_hash(size_buckets(size), 65), "%s: after 64 + 1 empty buckets", fixture_name());
 	is_int(rcumap_scan(map, &cursor, 100, see, &seen), 1, "%s: the next", fixture_name());
-	ok(cursor == UINT64_C(229) << (64 - bits), "%s: after 64 + 100", fixture_name());
-	batch_put(map, (struct chain_key){ chain_hash_in(bits, 232, 5), 0 }, RCUMAP_TTL_NEVER);
+	ok(cursor == size_first_hash(size_buckets(size), 229), "%s: after 64 + 100", fixture_name());
+	batch_put(map, (struct chain_key){ chain_hash_in(size, 232, 5), 0 }, RCUMAP_TTL_NEVER);
 	is_int(rcumap_scan(map, &cursor, 1, see, &seen), 1, "%s: and one that finds an entry", fixture_name());
-	ok(cursor == UINT64_C(233) << (64 - bits) && seen.count == 1, "%s: after its bucket", fixture_name());
+	ok(cursor == size_first_hash(size_buckets(size), 233) && seen.count == 1, "%s: after its bucket", fixture_name());
 	free(seen.times);
 	bare_destroy(map);
 }
@@ -263,12 +263,12 @@ static struct chain_key *crowded_keys(struct rcumap *map, uint64_t count, struct
 
 static void step_table(struct rcumap *map, struct rng *rng)
 {
-	unsigned bits = bare_bits(map);
+	unsigned size = bare_size(map);
 
 	if (rng_below(rng, 2))
 		return;
-	bits += bits <= TABLE_BITS_MIN ? 1 : bits >= 9 ? -1 : rng_below(rng, 2) ? 1 : -1;
-	batch_resize(map, bits, rng_below(rng, 2) ? UINT64_MAX : 1 + rng_below(rng, 40));
+	size += size <= SIZE_FIRST ? 1 : size >= 9 ? -1 : rng_below(rng, 2) ? 1 : -1;
+	batch_resize(map, size, rng_below(rng, 2) ? UINT64_MAX : 1 + rng_below(rng, 40));
 }
 
 /*

@@ -5,12 +5,12 @@
 #include "protocol/load.h"
 #include "table_fixture.h"
 
-/* Begin a table of `bits`, and go on to it at once, as if all had migrated. */
-static struct table *step(struct chain *chain, unsigned bits)
+/* Begin a table of that size, and go on to it at once, as if all had migrated. */
+static struct table *step(struct chain *chain, unsigned size)
 {
 	struct table *from = tables_current(&chain->tables);
 
-	if (tables_begin(&chain->tables, bits) != 0 || !tables_advance(&chain->tables, from))
+	if (tables_begin(&chain->tables, size) != 0 || !tables_advance(&chain->tables, from))
 		return NULL;
 	table_free(&chain->tables, from, &chain->freer);
 	return tables_current(&chain->tables);
@@ -18,81 +18,73 @@ static struct table *step(struct chain *chain, unsigned bits)
 
 /* ------------------------------------------------------------------ sizes */
 
-static void bits_for_entries_are_the_fewest(void)
+static void sizes_for_entries_are_the_smallest(void)
 {
 	unsigned wrong = 0;
 
-	is_int(table_bits_for(0), TABLE_BITS_MIN, "no entries: the smallest table");
-	for (unsigned bits = TABLE_BITS_MIN; bits < TABLE_BITS_MAX; bits++) {
-		uint64_t most = load_slots(bits) * 4 / 5;
+	is_int(table_size_for(0), SIZE_FIRST, "no entries: the smallest table");
+	for (unsigned size = SIZE_FIRST; size < SIZE_LAST; size++) {
+		uint64_t most = load_most(size);
 
-		wrong += table_bits_for(most) != bits || table_bits_for(most + 1) != bits + 1 ||
-			 load_must_grow(most, bits);
+		wrong += table_size_for(most) != size || table_size_for(most + 1) != size + 1 ||
+			 load_must_grow(most, size);
 	}
 	is_int(wrong, 0, "each number of entries gets the smallest table that need not grow");
-	/* The short lines of debug builds would need more buckets. */
-	ok(LINE_SIZE < 64 || !load_must_grow(UINT64_C(1) << 38, table_bits_for(UINT64_C(1) << 38)), "so do 2^38");
-	is_int(table_bits_for(RCUMAP_CAPACITY_MAX), TABLE_BITS_MAX, "beyond that the largest table has to do");
+	is_int(table_size_for(load_most(SIZE_LAST) + 1), SIZE_LAST + 1, "beyond the largest there is none");
+	is_int(table_size_for(UINT64_C(1) << 48), SIZE_LAST + 1, "for as many as there may be, either");
 }
 
 static void the_first_table_is_open(void)
 {
-	struct chain *chain = chain_new(4);
+	struct chain *chain = chain_new(5);
 	struct table *table = tables_current(&chain->tables);
+	const unsigned buckets = (unsigned)table_buckets(table);
 	unsigned wrong = 0;
 
-	is_int(table_buckets(table), 16, "4 bits are 16 buckets");
-	for (unsigned i = 0; i < 16; i++) {
+	is_int(buckets, size_buckets(5), "a table has as many buckets as its size says");
+	for (unsigned i = 0; i < buckets; i++) {
 		wrong += ctl_load(&table->lines[i]) != ctl_idle(0) || link_load(&table->lines[i]) != LINK_END;
 		for (unsigned s = 0; s < LINE_SLOTS; s++)
 			wrong += slot_load(&table->lines[i], s) != slot_empty(0);
 	}
 	is_int(wrong, 0, "all are empty and idle");
 	ok(table_next(table) == NULL, "no other table follows");
-	is_int(table_bytes(table), 16 * LINE_SIZE + sizeof *table, "its bytes");
+	is_int(table_bytes(table), buckets * LINE_SIZE + sizeof *table, "its bytes");
 	is_int(memory_bytes(&chain->memory), table_bytes(table), "are what is held");
 	ok(chain_delete(chain), "and given back");
 }
 
-static void buckets_cover_hashes_in_order(void)
+static void a_table_says_where_its_buckets_are(void)
 {
 	unsigned wrong = 0;
 
-	for (unsigned bits = 1; bits < 12; bits++) {
-		struct chain *chain = chain_new(bits < TABLE_BITS_MIN ? TABLE_BITS_MIN : bits);
+	for (unsigned size = SIZE_FIRST; size < SIZE_FIRST + 14; size++) {
+		struct chain *chain = chain_new(size);
 		struct table *table = tables_current(&chain->tables);
-		uint64_t width = (UINT64_MAX >> table->bits) + 1;
 
-		for (uint64_t i = 0; i < table_buckets(table); i++)
-			wrong += table_line(table, i * width) != &table->lines[i] ||
-				 table_line(table, i * width + width - 1) != &table->lines[i];
+		for (uint64_t i = 0; i < table_buckets(table); i++) {
+			uint64_t hash = chain_hash_in(size, i, UINT64_MAX);
+
+			wrong += table_line(table, hash) != &table->lines[i] ||
+				 table_line(table, table_first_hash(table, hash)) != &table->lines[i] ||
+				 table_line(table, table_last_hash(table, hash)) != &table->lines[i] ||
+				 table_last_hash(table, hash) + 1 != size_first_hash(size_buckets(size), i + 1);
+		}
 		wrong += !chain_delete(chain);
 	}
-	is_int(wrong, 0, "a bucket covers a range of hashes, in order");
+	is_int(wrong, 0, "a table's buckets are those of its size");
 }
 
 /* ------------------------------------------------------------------ tags */
 
-/* Does the tag lie in the hash, with enough fresh bits below the index to tell keys of a bucket apart? */
-static bool tag_is_good(const struct table *table)
+/* May words go over as they are? */
+static bool same_tag_is_right(const struct table *before, const struct table *table)
 {
-	unsigned index_low = 64 - table->bits, top = table->tag_shift + 16;
+	const uint64_t buckets = table_buckets(table);
 
-	if (table->tag_shift > 48)
-		return false;
-	return top <= index_low || index_low - table->tag_shift >= TABLE_TAG_FRESH;
-}
-
-/* May words go over as they are, and are the two halves of a bucket then told apart by the tag? */
-static bool same_tag_is_right(const struct table *table, unsigned bits_before, unsigned shift_before)
-{
-	unsigned bit = 64 - table->bits;
-
-	if (!table->same_tag)
-		return table->tag_shift + 16 == 64 - table->bits; /* right below the index */
-	if (table->tag_shift != shift_before)
-		return false;
-	return table->bits < bits_before || (bit >= table->tag_shift && bit < table->tag_shift + 16);
+	if (!tag_is_fresh(buckets, before->tag_shift) || !tag_tells(before->size, table->size, before->tag_shift))
+		return !table->same_tag && table->tag_shift == tag_fresh_shift(buckets);
+	return table->same_tag && table->tag_shift == before->tag_shift;
 }
 
 /* Walk from size to size; what is wrong with any step is counted. */
@@ -100,46 +92,41 @@ static unsigned walk(struct chain *chain, unsigned to, unsigned *refreshed)
 {
 	unsigned wrong = 0;
 
-	while (tables_current(&chain->tables)->bits != to) {
-		const struct table *before = tables_current(&chain->tables);
-		unsigned bits = before->bits, shift = before->tag_shift;
-		struct table *table = step(chain, bits < to ? bits + 1 : bits - 1);
+	while (tables_current(&chain->tables)->size != to) {
+		const struct table before = *tables_current(&chain->tables);
+		struct table *table = step(chain, before.size < to ? before.size + 1 : before.size - 1);
 
 		if (!table)
 			return wrong + 1;
-		wrong += !tag_is_good(table);
-		wrong += !same_tag_is_right(table, bits, shift);
+		wrong += !same_tag_is_right(&before, table) || !tag_is_fresh(table_buckets(table), table->tag_shift);
 		*refreshed += !table->same_tag;
 	}
 	return wrong;
 }
 
-static void tags_stay_good_over_doublings_and_shrinkings(void)
+static void tags_stay_good_over_growth_and_shrinking(void)
 {
-	struct chain *chain = chain_new(TABLE_BITS_MIN);
+	struct chain *chain = chain_new(SIZE_FIRST);
+	const unsigned top = SIZE_TURN + 3 > SIZE_FIRST + 14 ? SIZE_TURN + 3 : SIZE_FIRST + 14;
 	struct rng rng;
-	unsigned wrong = 0, refreshed = 0, grown;
+	unsigned wrong = 0, up = 0, down = 0, between = 0;
 
 	rng_init(&rng, 1);
-	wrong += walk(chain, 17, &refreshed);
-	is_int(wrong, 0, "growing step by step: the tag always has %u bits that the index has not", TABLE_TAG_FRESH);
-	/* A fresh tag lies right below the index, and serves until too many of its bits are the index's. */
-	grown = 17 - TABLE_BITS_MIN;
-	ok(refreshed >= grown / (17 - TABLE_TAG_FRESH) - 1 && refreshed <= grown / (17 - TABLE_TAG_FRESH) + 1,
-	   "a fresh tag is taken %u times in %u steps", refreshed, grown);
-	refreshed = 0;
-	wrong += walk(chain, TABLE_BITS_MIN, &refreshed);
+	wrong += walk(chain, top, &up);
+	is_int(wrong, 0, "growing step by step: tags stay for as long as they tell enough");
+	wrong += walk(chain, SIZE_FIRST, &down);
 	is_int(wrong, 0, "shrinking: likewise");
-	is_int(refreshed, 0, "no entry is read for a fresh tag");
+	ok(up > 0 && up < top - SIZE_FIRST && down <= (top - SIZE_FIRST) / 2,
+	   "of %u steps up %u take new ones, and %u of those down", top - SIZE_FIRST, up, down);
 	for (unsigned i = 0; i < 60; i++)
-		wrong += walk(chain, TABLE_BITS_MIN + (unsigned)rng_below(&rng, 12), &refreshed);
+		wrong += walk(chain, SIZE_FIRST + (unsigned)rng_below(&rng, 12), &between);
 	is_int(wrong, 0, "to and fro: likewise");
 	ok(chain_delete(chain), "all tables are freed");
 }
 
 static void a_tag_is_16_bits_of_the_hash(void)
 {
-	struct chain *chain = chain_new(TABLE_BITS_MIN);
+	struct chain *chain = chain_new(SIZE_FIRST);
 	struct table *table = tables_current(&chain->tables);
 	uint64_t hash = UINT64_C(0x0123456789abcdef);
 
@@ -155,44 +142,48 @@ static void a_tag_is_16_bits_of_the_hash(void)
 
 static void only_one_table_follows(void)
 {
-	struct chain *chain = chain_new(5);
+	struct chain *chain = chain_new(7);
 	struct tables *tables = &chain->tables;
 	struct table *first = tables_current(tables), *second;
 	int64_t bytes = atomic_load(&chain->allocator.bytes);
 
-	is_int(tables_begin(tables, 5), -EBUSY, "a table of the same size is refused");
-	is_int(tables_begin(tables, 7), -EBUSY, "so is one four times as large");
-	is_int(tables_begin(tables, 3), -EBUSY, "or as small");
+	is_int(tables_begin(tables, 7), -EBUSY, "a table of the same size is refused");
+	is_int(tables_begin(tables, 9), -EBUSY, "so is one two sizes larger");
+	is_int(tables_begin(tables, 5), -EBUSY, "or smaller");
 	is_int(atomic_load(&chain->allocator.bytes), bytes, "nothing is allocated for these");
-	is_int(tables_begin(tables, 6), 0, "one twice as large follows");
+	is_int(tables_begin(tables, 8), 0, "the next larger one follows");
 	second = table_next(first);
-	ok(tables_current(tables) == first && second && second->bits == 6, "the first is current still");
+	ok(tables_current(tables) == first && second && second->size == 8, "the first is current still");
 	is_int(ctl_load(&second->lines[0]), CTL_INIT, "the second is not open yet");
-	is_int(slot_load(&second->lines[63], 0), SLOT_UNFILLED, "nor filled");
-	is_int(tables_begin(tables, 6), -EBUSY, "no further one follows");
-	is_int(tables_begin(tables, 4), -EBUSY, "nor a smaller one");
+	is_int(slot_load(&second->lines[table_buckets(second) - 1], 0), SLOT_UNFILLED, "nor filled");
+	is_int(tables_begin(tables, 8), -EBUSY, "no further one follows");
+	is_int(tables_begin(tables, 6), -EBUSY, "nor a smaller one");
 	ok(tables_advance(tables, first), "on to the second");
 	ok(tables_current(tables) == second, "it is current now");
 	ok(!tables_advance(tables, first), "once only");
 	is_int(tables->grown, 1, "it grew once");
 	table_free(tables, first, &chain->freer);
-	is_int(tables_begin(tables, 5), 0, "now a smaller one follows");
+	is_int(tables_begin(tables, 7), 0, "now a smaller one follows");
 	ok(tables_advance(tables, second), "on to that");
 	is_int(tables->shrunk, 1, "it shrank once");
 	table_free(tables, second, &chain->freer);
 	is_int(atomic_load(&chain->allocator.bytes), bytes, "what was left behind is freed");
-	is_int(tables_begin(tables, 4), 0, "a table is freed with the chain, though it was never reached");
+	is_int(tables_begin(tables, 6), 0, "a table is freed with the chain, though it was never reached");
 	ok(chain_delete(chain), "all tables are freed");
 }
 
 static void sizes_have_limits(void)
 {
-	struct chain *chain = chain_new(TABLE_BITS_MIN);
+	struct chain *chain = chain_new(SIZE_FIRST);
+	struct tables none;
 	int64_t bytes = atomic_load(&chain->allocator.bytes);
 
-	is_int(tables_begin(&chain->tables, TABLE_BITS_MIN - 1), -ENOMEM, "no table is smaller than the smallest");
-	is_int(tables_begin(&chain->tables, TABLE_BITS_MAX + 1), -ENOMEM, "nor larger than the largest");
+	is_int(tables_begin(&chain->tables, SIZE_FIRST - 1), -ENOMEM, "no table is smaller than the smallest");
+	is_int(tables_begin(&chain->tables, SIZE_LAST + 1), -ENOMEM, "nor larger than the largest");
 	is_int(atomic_load(&chain->allocator.bytes), bytes, "nothing is allocated");
+	ok(!table_could_have(&chain->tables, SIZE_LAST + 1), "which none could have");
+	is_int(tables_init(&none, &chain->memory, &chain->tables.hash, SIZE_LAST + 1, false), -ENOMEM, "nor is one the first");
+	is_int(atomic_load(&chain->allocator.bytes), bytes, "nothing is allocated for it");
 	ok(chain_delete(chain), "all is freed");
 }
 
@@ -236,7 +227,7 @@ static void overflow_lines_belong_to_their_table(void)
 	table_discard_line(tables, unfilled);
 	is_int(atomic_load(&chain->allocator.bytes) - bytes, sizeof(struct line), "one that is not used is given back");
 	table_own_line(table, open);
-	is_int(table_bytes(table), 32 * LINE_SIZE + sizeof *table + sizeof(struct line), "one that is, is the table's");
+	is_int(table_bytes(table), table_buckets(table) * LINE_SIZE + sizeof *table + sizeof(struct line), "one that is, is the table's");
 	for (unsigned i = 0; i < 10; i++) {
 		struct line *line = NULL;
 
@@ -258,7 +249,7 @@ struct context {
 static void begin_all(struct team_member *me)
 {
 	struct context *c = me->ctx;
-	int error = tables_begin(&c->chain->tables, c->from->bits + 1);
+	int error = tables_begin(&c->chain->tables, c->from->size + 1);
 
 	if (error == 0)
 		atomic_fetch_add(&c->begun, 1);
@@ -270,7 +261,7 @@ static void begin_all(struct team_member *me)
 
 static void one_of_several_threads_begins(void)
 {
-	struct context c = { .chain = chain_new(TABLE_BITS_MIN) };
+	struct context c = { .chain = chain_new(SIZE_FIRST) };
 	struct team_options options = { .threads = 4, .work = begin_all, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S };
 	unsigned wrong = 0;
 
@@ -280,7 +271,7 @@ static void one_of_several_threads_begins(void)
 		c.from = tables_current(&c.chain->tables);
 		team_run(&options);
 		/* Who comes after the advance finds that a table of that size is current already. */
-		wrong += c.begun != 1 || c.advanced != 1 || tables_current(&c.chain->tables)->bits != c.from->bits + 1;
+		wrong += c.begun != 1 || c.advanced != 1 || tables_current(&c.chain->tables)->size != c.from->size + 1;
 		table_free(&c.chain->tables, c.from, &c.chain->freer);
 	}
 	is_int(wrong, 0, "four threads begin at once: one table follows, and one thread goes on to it");
@@ -290,10 +281,10 @@ static void one_of_several_threads_begins(void)
 
 int main(void)
 {
-	bits_for_entries_are_the_fewest();
+	sizes_for_entries_are_the_smallest();
 	the_first_table_is_open();
-	buckets_cover_hashes_in_order();
-	tags_stay_good_over_doublings_and_shrinkings();
+	a_table_says_where_its_buckets_are();
+	tags_stay_good_over_growth_and_shrinking();
 	a_tag_is_16_bits_of_the_hash();
 	only_one_table_follows();
 	sizes_have_limits();

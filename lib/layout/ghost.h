@@ -48,13 +48,14 @@ static inline bool ghost_take(ghost_word *ghost, uint64_t hash)
 	return false;
 }
 
-/* A bucket's fingerprints go with it into another table. */
+/* A bucket's fingerprints go with it into another table; where two come together the newer two of each stay. */
 static inline void ghost_carry(ghost_word *from, ghost_word *to)
 {
-	uint32_t word = atomic_load_explicit(from, memory_order_relaxed);
+	/* relaxed: hints */
+	uint32_t word = atomic_load_explicit(from, memory_order_relaxed), there = atomic_load_explicit(to, memory_order_relaxed);
 
-	if (word)
-		atomic_store_explicit(to, word, memory_order_relaxed);
+	if (word && word != there)
+		atomic_store_explicit(to, there ? (word & 0xffff) | there << 16 : word, memory_order_relaxed);
 }
 
 #endif

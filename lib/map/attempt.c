@@ -285,7 +285,7 @@ static void count_inserted(struct attempt *attempt, const struct table *table, c
 	uint64_t inserted = count(attempt, counter, 1) + 1;
 
 	/* Summing up all stripes is for one insert in as many as let the table be a tenth too full at most. */
-	unsigned shift = table->bits < 7 ? 0 : table->bits > 17 ? 10 : table->bits - 7;
+	const unsigned bits = size_log2(table_buckets(table)), shift = bits < 7 ? 0 : bits > 17 ? 10 : bits - 7;
 
 	if ((inserted & ((UINT64_C(1) << shift) - 1)) || table_next(table))
 		return;
@@ -293,7 +293,7 @@ static void count_inserted(struct attempt *attempt, const struct table *table, c
 	uint64_t entries = map_occupied(attempt->map);
 
 	spare_plan(attempt->map, table, entries);
-	if (load_must_grow(entries, table->bits) && spare_may_grow(attempt->map, table, entries))
+	if (load_must_grow(entries, table->size) && spare_may_grow(attempt->map, table, entries))
 		attempt->wake = true;
 }
 
@@ -365,10 +365,10 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 {
 	uint64_t entries = map_occupied(attempt->map);
 
-	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->bits))
+	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->size))
 		return -EOVERFLOW;
 	if (view->lines < LOAD_CHAIN_LONG &&
-	    (!load_must_grow(entries, table->bits) || !spare_may_grow(attempt->map, table, entries)))
+	    (!load_must_grow(entries, table->size) || !spare_may_grow(attempt->map, table, entries)))
 		return 1;
 
 	/* The reclaimer is late: grow here and now, with bounded work. */

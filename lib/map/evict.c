@@ -140,9 +140,9 @@ struct place {
 	uint64_t hash, width, skip;
 };
 
-/* Widths are multiples of the narrowest bucket's. */
+/* Widths are multiples of what the ends of buckets are multiples of. */
 #define SKIP_MAX UINT64_C(0xffff)
-_Static_assert(UINT64_C(1) << (64 - TABLE_BITS_MAX) > SKIP_MAX, "a width leaves room for a position");
+_Static_assert(UINT64_C(1) << (64 - SIZE_CELL_BITS) > SKIP_MAX, "a width leaves room for a position");
 
 static struct place place_load(struct hand_share *share)
 {
@@ -157,18 +157,30 @@ static void place_store(struct hand_share *share, const struct place *place)
 	atomic_store_explicit(&share->rest, place->width | (place->skip & SKIP_MAX), memory_order_relaxed);
 }
 
-/* Shares of a round; 2^SHARE_BITS buckets each, or one, where there are no more. */
+/* Shares of a round; 2^SHARE_BITS buckets each, or one, where there are no more; up to twice as many where they are no power of two. */
 static unsigned share_bits(const struct table *table)
 {
-	return table->bits > SHARE_BITS ? table->bits - SHARE_BITS : table->bits;
+	const unsigned bits = size_log2(table_buckets(table));
+
+	return bits > SHARE_BITS ? bits - SHARE_BITS : bits;
+}
+
+/* The first hash of the first bucket that does not begin before. */
+static uint64_t next_bucket(const struct table *table, uint64_t hash)
+{
+	return hash == table_first_hash(table, hash) ? hash : table_last_hash(table, hash) + 1;
 }
 
 static struct place place_fresh(struct eviction *eviction, enum hand hand, const struct table *table)
 {
-	uint64_t width = UINT64_C(1) << (64 - share_bits(table));
-
+	const uint64_t width = UINT64_C(1) << (64 - share_bits(table));
 	/* Wraps around with the hash. */
-	return (struct place){ atomic_fetch_add_explicit(&eviction->hand[hand], width, memory_order_relaxed), width, 0 };
+	const uint64_t from = atomic_fetch_add_explicit(&eviction->hand[hand], width, memory_order_relaxed);
+	/* The bucket on a border is of the share before it: of all of its hashes, for in another table it may be two. No bucket is wider
+	 * than a share. */
+	const uint64_t first = next_bucket(table, from);
+
+	return (struct place){ first, next_bucket(table, from + width) - first, 0 };
 }
 
 /* The bucket that ends with this hash is done. */

@@ -13,7 +13,7 @@ struct sight {
 	uint64_t next_us;
 };
 
-_Static_assert(TABLE_BITS_MAX <= HINT_HASH_BITS, "a hint names a bucket in every table");
+_Static_assert(SIZE_CELL_BITS <= HINT_HASH_BITS, "a hint names a bucket in every table (S1)");
 
 /* A hint, and which of its bits are known: HINT_WHOLE or HINT_SHORT. */
 struct clue {

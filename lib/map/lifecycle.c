@@ -127,7 +127,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	map->stalled_ctx = settings.stalled_ctx;
 	map->stall_ns = settings.stall_ms * 1000000; /* RCUMAP_TTL_MAX fits twice */
 	reclaimer_init(map);
-	map->reclaimer.bits_min = map->reclaimer.bits_now = settings.bits;
+	map->reclaimer.size_min = map->reclaimer.size_now = settings.table_size;
 	if (settings.max_bytes) {
 		limit_bytes(map, settings.max_bytes);
 		spare_init(map, settings.wait_ms);
@@ -138,7 +138,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	if (map->removed || settings.max_bytes || map->memory.outside.user.alloc)
 		retire_must_be_read(&map->retire);
 	expiry_init(map);
-	error = tables_init(&map->tables, &map->memory, &hash, settings.bits,
+	error = tables_init(&map->tables, &map->memory, &hash, settings.table_size,
 			    evict_is_on(map)); /* alone: no section is needed */
 	if (error) {
 		reclaimer_fini(map);
@@ -193,7 +193,7 @@ static void each_word_at(struct rcumap *map, struct table *table, uint64_t index
 	/* Left so by a thread that a fork() has ended. Of a group that was being left one bucket may be MIGRATED already:
 	 * then all of its words are in the next table. Without memory none of them is. */
 	if (ctl == CTL_FROZEN)
-		(void)migrate_bucket(&map->tables, table, index << (64 - table->bits));
+		(void)migrate_bucket(&map->tables, table, size_first_hash(table_buckets(table), index));
 	if (ctl_is_busy(ctl))
 		bucket_help(&map->tables, table, line, ctl);
 	ctl = ctl_load(line);

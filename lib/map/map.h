@@ -52,7 +52,7 @@ struct map_stripe {
 
 /* Somebody in rcumap_reserve(). */
 struct reclaimer_wish {
-	unsigned bits;
+	unsigned size;
 	bool seen; /* by the turn of the reclaimer that is under way */
 	int error; /* why the table did not get there, once a turn that had seen the wish failed */
 	struct reclaimer_wish *next;
@@ -104,8 +104,8 @@ struct reclaimer {
 	pthread_cond_t changed;
 	struct reclaimer_wish *wishes;
 	enum reclaimer_close close; /* rcumap_destroy() asks, the reclaimer answers */
-	unsigned bits_min; /* reserved: the table never gets smaller */
-	unsigned bits_now; /* of the current table, or of a smaller one that is to follow */
+	unsigned size_min; /* reserved: the table never gets smaller */
+	unsigned size_now; /* of the current table, or of a smaller one that is to follow */
 
 	/* Statistics, relaxed. */
 	_Atomic uint64_t reclaimed, reclaimed_bytes; /* or left to those who hold it */

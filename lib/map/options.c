@@ -68,14 +68,14 @@ static bool limits_are_valid(const struct rcumap_options *options)
 }
 
 /* A first table that leaves most of the limit to entries. */
-static unsigned first_bits(const struct rcumap_options *options)
+static unsigned first_size(const struct rcumap_options *options)
 {
-	unsigned bits = table_bits_for(options_cut(options->capacity, options->max_entries));
+	unsigned size = table_size_for(options_cut(options->capacity, options->max_entries));
 
-	while (options->max_bytes && bits > TABLE_BITS_MIN &&
-	       sizeof(struct line) << bits > options->max_bytes / FIRST_TABLE_PART)
-		bits--;
-	return bits;
+	while (options->max_bytes && size > SIZE_FIRST &&
+	       sizeof(struct line) * size_buckets(size) > options->max_bytes / FIRST_TABLE_PART)
+		size--;
+	return size;
 }
 
 uint64_t options_cut(uint64_t capacity, uint64_t max_entries)
@@ -94,7 +94,7 @@ int options_check(const struct rcumap_options *options, struct map_settings *set
 	    !contexts_have_functions(&known) || !times_are_valid(&known))
 		return -EINVAL;
 	*settings = (struct map_settings){
-		.bits = first_bits(&known),
+		.table_size = first_size(&known),
 		.max_entries = known.max_entries,
 		.max_bytes = known.max_bytes,
 		.wait_ms = known.wait_ms,

@@ -10,7 +10,7 @@
 
 /* What a map is created with: every field is usable as it is. */
 struct map_settings {
-	unsigned bits; /* of the first table */
+	unsigned table_size; /* of the first table */
 	uint64_t max_entries, max_bytes; /* 0: no limit */
 	uint64_t wait_ms; /* 0: by flavor */
 	const struct section_ops *section;

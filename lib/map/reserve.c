@@ -21,21 +21,21 @@ static void drop_wish(struct reclaimer *reclaimer, struct reclaimer_wish *wish)
 	*link = wish->next;
 }
 
-/* Wait until the table has `bits`, or the reclaimer has failed to make it grow. */
-static int wait_for_bits(struct reclaimer *reclaimer, unsigned bits)
+/* Wait until the table has that size, or the reclaimer has failed to make it grow. */
+static int wait_for_size(struct reclaimer *reclaimer, unsigned size)
 {
-	struct reclaimer_wish wish = { .bits = bits };
+	struct reclaimer_wish wish = { .size = size };
 
 	pthread_mutex_lock(&reclaimer->lock);
 	add_wish(reclaimer, &wish);
 	wake_signal(&reclaimer->wake);
-	while (!wish.error && reclaimer->bits_now < bits)
+	while (!wish.error && reclaimer->size_now < size)
 		pthread_cond_wait(&reclaimer->changed, &reclaimer->lock);
 	drop_wish(reclaimer, &wish);
-	if (reclaimer->bits_now >= bits) {
+	if (reclaimer->size_now >= size) {
 		wish.error = 0;
-		if (reclaimer->bits_min < bits)
-			reclaimer->bits_min = bits;
+		if (reclaimer->size_min < size)
+			reclaimer->size_min = size;
 	}
 	pthread_mutex_unlock(&reclaimer->lock);
 	return wish.error;
@@ -49,16 +49,16 @@ int rcumap_reserve(struct rcumap *map, uint64_t capacity)
 		return -EINVAL;
 	map_assert_alive(map);
 
-	unsigned bits = table_bits_for(options_cut(capacity, map->eviction.entries.limit));
+	unsigned size = table_size_for(options_cut(capacity, map->eviction.entries.limit));
 	int error = reclaimer_leave_section(map, &paused);
 
 	if (error)
 		return error;
-	/* Each doubling on the way might be granted, and fill the machine, before the last is refused. */
+	/* Each step on the way might be granted, and fill the machine, before the last is refused. */
 	if (map->reclaimer.orphaned)
 		error = -EAGAIN;
 	else
-		error = table_could_have(&map->tables, bits) ? wait_for_bits(&map->reclaimer, bits) : -ENOMEM;
+		error = table_could_have(&map->tables, size) ? wait_for_size(&map->reclaimer, size) : -ENOMEM;
 	map->section->resume(paused);
 	return error;
 }

@@ -22,9 +22,9 @@ static void retire_table(struct reclaimer *reclaimer, struct table *table)
 		;
 }
 
-static int begin(struct rcumap *map, unsigned bits)
+static int begin(struct rcumap *map, unsigned size)
 {
-	int error = tables_begin(&map->tables, bits);
+	int error = tables_begin(&map->tables, size);
 
 	if (!error)
 		spare_begun(map);
@@ -49,7 +49,7 @@ int reclaimer_grow_urgently(struct rcumap *map, const struct table *table)
 
 	/* Once is enough, however many have seen the same long chain. */
 	if (tables_current(&map->tables) == table)
-		error = begin(map, table->bits + 1);
+		error = begin(map, table->size + 1);
 
 	if (error == -EBUSY) {
 		int sweep_error = sweep(map, SWEEP_GROUPS_URGENT);
@@ -62,34 +62,34 @@ int reclaimer_grow_urgently(struct rcumap *map, const struct table *table)
 }
 
 /* The size below which the table must not be: what was reserved, or is being asked for. Under the lock. */
-static unsigned smallest_bits(const struct reclaimer *reclaimer)
+static unsigned smallest_size(const struct reclaimer *reclaimer)
 {
-	unsigned min = reclaimer->bits_min;
+	unsigned min = reclaimer->size_min;
 
 	for (const struct reclaimer_wish *wish = reclaimer->wishes; wish; wish = wish->next)
-		if (wish->bits > min)
-			min = wish->bits;
+		if (wish->size > min)
+			min = wish->size;
 	return min;
 }
 
 /* The size that the table, the current one, should have next. */
-static unsigned decide_bits(struct rcumap *map, const struct table *table)
+static unsigned decide_size(struct rcumap *map, const struct table *table)
 {
-	const unsigned bits = table->bits;
+	const unsigned size = table->size;
 	struct reclaimer *reclaimer = &map->reclaimer;
 	uint64_t entries = map_occupied(map);
-	unsigned decided = bits;
+	unsigned decided = size;
 
 	pthread_mutex_lock(&reclaimer->lock);
 
-	unsigned min = smallest_bits(reclaimer);
+	unsigned min = smallest_size(reclaimer);
 
-	if (bits < TABLE_BITS_MAX &&
-	    (bits < min || (load_must_grow(entries, bits) && spare_may_grow(map, table, entries))))
-		decided = bits + 1;
-	else if (bits > min && load_may_shrink(entries, bits))
+	if (size < SIZE_LAST &&
+	    (size < min || (load_must_grow(entries, size) && spare_may_grow(map, table, entries))))
+		decided = size + 1;
+	else if (size > min && load_may_shrink(entries, size))
 		/* From now on rcumap_reserve() waits, if it asks for what the table is about to lose. */
-		decided = reclaimer->bits_now = bits - 1;
+		decided = reclaimer->size_now = size - 1;
 	pthread_mutex_unlock(&reclaimer->lock);
 	return decided;
 }
@@ -105,13 +105,13 @@ static void see_wishes(struct reclaimer *reclaimer)
 
 /* Tell those who wait for a larger table how large it is, or why it does not grow. Writers, too, resize: so at each
  * turn. */
-static void answer_wishes(struct reclaimer *reclaimer, unsigned bits, int error)
+static void answer_wishes(struct reclaimer *reclaimer, unsigned size, int error)
 {
 	pthread_mutex_lock(&reclaimer->lock);
-	if (error || bits != reclaimer->bits_now) {
-		reclaimer->bits_now = bits;
+	if (error || size != reclaimer->size_now) {
+		reclaimer->size_now = size;
 		for (struct reclaimer_wish *wish = reclaimer->wishes; wish && error; wish = wish->next)
-			if (wish->seen && wish->bits > bits)
+			if (wish->seen && wish->size > size)
 				wish->error = error;
 		pthread_cond_broadcast(&reclaimer->changed);
 	}
@@ -130,15 +130,15 @@ bool reclaimer_resize(struct rcumap *map)
 	struct table *table = tables_current(&map->tables);
 
 	if (table_next(table)) {
-		growing = table_next(table)->bits > table->bits;
+		growing = table_next(table)->size > table->size;
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 	} else {
-		unsigned bits = decide_bits(map, table);
+		unsigned size = decide_size(map, table);
 
-		growing = bits > table->bits;
-		if (bits != table->bits) {
-			error = begin(map, bits);
+		growing = size > table->size;
+		if (size != table->size) {
+			error = begin(map, size);
 			more = true;
 			if (error == -EBUSY)
 				error = 0; /* a writer began */
@@ -146,10 +146,10 @@ bool reclaimer_resize(struct rcumap *map)
 	}
 
 	const struct table *next = table_next(table);
-	unsigned now = tables_current(&map->tables)->bits;
+	unsigned now = tables_current(&map->tables)->size;
 
-	if (next && next->bits < now)
-		now = next->bits;
+	if (next && next->size < now)
+		now = next->size;
 	map->section->unlock();
 	reclaimer->resize_error = error;
 	if (error && growing)

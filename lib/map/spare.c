@@ -52,10 +52,10 @@ static void set_fund(struct rcumap *map, uint64_t bytes)
 		quota_discharge(live(map), before - bytes);
 }
 
-/* What a table of one bit more takes. */
+/* What a table of the next size takes. */
 static uint64_t next_bytes(const struct rcumap *map, const struct table *table)
 {
-	return table->bits < TABLE_BITS_MAX ? budget_table_bytes(tables_bytes_of(&map->tables, table->bits + 1)) : 0;
+	return table->size < SIZE_LAST ? budget_table_bytes(tables_bytes_of(&map->tables, table->size + 1)) : 0;
 }
 
 /* All in double, here and below: no product overflows, and it need not be exact. */
@@ -70,7 +70,7 @@ bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_
 	const uint64_t fund = atomic_load_explicit(&map->spare.fund, memory_order_relaxed); /* a number */
 	const uint64_t charged = quota_charged(&budget->live), others = charged > fund ? charged - fund : 0;
 
-	return each * (double)load_most(table->bits) + (double)others + (double)next_bytes(map, table) <=
+	return each * (double)load_most(table->size) + (double)others + (double)next_bytes(map, table) <=
 	       (double)budget->live.limit;
 }
 
@@ -79,7 +79,7 @@ void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 	if (!budget_is_on(&map->memory.budget))
 		return;
 
-	const uint64_t full = load_most(table->bits), start = full - full / FUND_PART;
+	const uint64_t full = load_most(table->size), start = full - full / FUND_PART;
 	const uint64_t beyond = entries > full ? full - start : entries > start ? entries - start : 0;
 
 	set_fund(map, beyond && spare_may_grow(map, table, entries) ?

@@ -120,7 +120,7 @@ static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
 	for (struct table *table = tables_current(&map->tables); table; table = table_next(table)) {
 		stats->table_bytes += table_bytes(table);
 		stats->overflow_lines += relaxed(&table->overflow_lines);
-		stats->table_slots = load_slots(table->bits);
+		stats->table_slots = load_slots(table->size);
 	}
 	map->section->unlock();
 }

@@ -45,9 +45,9 @@ enum memory_use {
  * and of the one that is being given back; and as many for those who race to begin one. Of hundreds of threads who are all held up
  * in the midst of that more might be. */
 #define RECORD_BLOCKS (6u * STRIPE_COUNT)
-/* A table counts one in so many bytes more, for overflow lines. A table that has grown is two fifths full: then one bucket in
- * eighty has such a line. */
-#define LINE_PART 16u
+/* A table counts one in so many bytes more, for overflow lines. A table that has grown is up to five ninths full: then one bucket
+ * in twenty has such a line, a small table now and then more. */
+#define LINE_PART 8u
 
 /*
  * Who has waited for `held` may claim what he lacks, one at a time: until he is served, or gives up, others take nothing that

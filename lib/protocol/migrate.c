@@ -1,71 +1,100 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "protocol/migrate.h"
 
-/* The buckets of one group: one into two, or two into one. */
+#include <string.h>
+
+/* The buckets of one group (S3): one or two that become two or three, or back. */
+#define GROUP_MAX 3u
 struct group {
 	struct tables *tables;
 	struct table *from, *to;
-	struct line *source[2], *target[2];
+	uint64_t first_source, first_target; /* buckets */
+	struct line *source[GROUP_MAX], *target[GROUP_MAX];
 	unsigned sources, targets;
+	uint64_t first_hash[GROUP_MAX + 1]; /* of each source, and of what is behind the last one, if group_hashes() was called */
 };
 
 static struct group group_at(struct tables *tables, struct table *from, struct table *to, uint64_t index)
 {
 	struct group group = { .tables = tables, .from = from, .to = to };
-	bool grow = to->bits > from->bits;
 
-	group.sources = grow ? 1 : 2;
-	group.targets = grow ? 2 : 1;
+	group.sources = size_group_of(from->size, to->size);
+	group.targets = size_group_of(to->size, from->size);
+	group.first_source = index * group.sources;
+	group.first_target = index * group.targets;
 	for (unsigned i = 0; i < group.sources; i++)
-		group.source[i] = &from->lines[index * group.sources + i];
+		group.source[i] = &from->lines[group.first_source + i];
 	for (unsigned i = 0; i < group.targets; i++)
-		group.target[i] = &to->lines[index * group.targets + i];
+		group.target[i] = &to->lines[group.first_target + i];
 	return group;
 }
 
 uint64_t migrate_groups(const struct table *table, const struct table *next)
 {
-	return table_buckets(next->bits > table->bits ? table : next);
+	return table_buckets(table) / size_group_of(table->size, next->size);
 }
 
-/* Where an entry's word goes: which target, and the word there. From the word alone, or from the key. */
+static void group_hashes(struct group *group)
+{
+	for (unsigned s = 0; s <= group->sources; s++)
+		group->first_hash[s] = size_first_hash(table_buckets(group->from), group->first_source + s);
+}
+
+/* Which of the targets. */
+static unsigned target_of(const struct group *group, uint64_t hash)
+{
+	const uint64_t target = table_bucket(group->to, hash) - group->first_target;
+
+	assert(target < group->targets);
+	return (unsigned)target;
+}
+
+static uint64_t entry_hash(const struct group *group, const struct rcumap_entry *entry)
+{
+	return hash_key(&group->tables->hash, entry_key(entry), entry->key_size);
+}
+
+/* The target of an entry in that source, by its tag. The entry is read if that leaves two of them. All of this follows from the
+ * word and its place, so all who migrate the group find the same (M2). */
+static unsigned target_by_tag(const struct group *group, unsigned source, uint64_t word)
+{
+	const struct tag_range bucket = { group->first_hash[source], group->first_hash[source + 1] - 1 };
+	const struct tag_range range = tag_range(group->from->tag_shift, bucket, word >> 48);
+	const unsigned target = target_of(group, range.first);
+
+	if (__builtin_expect(target == target_of(group, range.last), 1))
+		return target;
+	return target_of(group, entry_hash(group, slot_entry(word)));
+}
+
+/* Where an entry's word goes: which target, and the word there. From the word and its place, or from the key. */
 struct move {
 	unsigned target;
 	uint64_t word;
 };
 
-static struct move move_of(const struct group *group, uint64_t word)
+static struct move move_of(const struct group *group, unsigned source, uint64_t word)
 {
-	const struct table *to = group->to;
-	unsigned bit = 64 - to->bits; /* tells two targets apart */
-	struct move move = { .word = word & ~WORD_FROZEN };
-
-	if (to->same_tag) {
-		if (group->targets > 1)
-			move.target = word >> (48 + bit - to->tag_shift) & 1;
-		return move;
-	}
+	if (group->to->same_tag)
+		return (struct move){ group->targets > 1 ? target_by_tag(group, source, word) : 0, word & ~WORD_FROZEN };
 
 	const struct rcumap_entry *entry = slot_entry(word);
-	uint64_t hash = hash_key(&group->tables->hash, entry_key(entry), entry->key_size);
+	const uint64_t hash = entry_hash(group, entry);
 
-	if (group->targets > 1)
-		move.target = hash >> bit & 1;
-	move.word = slot_of(entry, table_tag(to, hash), word & SLOT_MARKS);
-	return move;
+	return (struct move){ target_of(group, hash), slot_of(entry, table_tag(group->to, hash), word & SLOT_MARKS) };
 }
 
 /* Upper bounds of the entries that each target gets: exact while no insert begins in an unfrozen source. */
-static void count_words(const struct group *group, unsigned count[2])
+static void count_words(const struct group *group, unsigned count[GROUP_MAX])
 {
-	count[0] = count[1] = 0;
+	memset(count, 0, GROUP_MAX * sizeof *count);
 	for (unsigned s = 0; s < group->sources; s++)
 		for (struct line *line = group->source[s]; line; line = line_next(line))
 			for (unsigned i = 0; i < LINE_SLOTS; i++) {
 				uint64_t word = slot_load(line, i);
 
 				if (slot_has_entry(word))
-					count[move_of(group, word).target]++;
+					count[move_of(group, s, word).target]++;
 			}
 }
 
@@ -109,7 +138,7 @@ static int freeze_sources(const struct group *group)
 				continue;
 			}
 
-			unsigned count[2];
+			unsigned count[GROUP_MAX];
 
 			count_words(group, count);
 			for (unsigned t = 0; t < group->targets; t++) {
@@ -176,8 +205,10 @@ static struct line *frozen_next(struct line *line)
 /* All sources are FROZEN or MIGRATED: freeze their words, and place them. */
 static void fill_targets(const struct group *group)
 {
-	struct cursor cursor[2] = { { group->target[0], 0 }, { group->target[1], 0 } };
+	struct cursor cursor[GROUP_MAX];
 
+	for (unsigned t = 0; t < group->targets; t++)
+		cursor[t] = (struct cursor){ group->target[t], 0 };
 	for (unsigned s = 0; s < group->sources; s++)
 		for (struct line *line = group->source[s]; line; line = frozen_next(line))
 			for (unsigned i = 0; i < LINE_SLOTS; i++)
@@ -188,7 +219,7 @@ static void fill_targets(const struct group *group)
 				uint64_t word = slot_load(line, i);
 
 				if (slot_has_entry(word)) {
-					struct move move = move_of(group, word);
+					struct move move = move_of(group, s, word);
 
 					place(&cursor[move.target], move.word);
 				}
@@ -197,15 +228,21 @@ static void fill_targets(const struct group *group)
 		close_target(&cursor[t]);
 }
 
-/* Of two buckets that become one the last to come has its say. */
+/* As parts of the group; off by a cell at most. */
+static bool share_hashes(const struct group *group, unsigned source, unsigned target)
+{
+	return source * group->targets < (target + 1) * group->sources && target * group->sources < (source + 1) * group->targets;
+}
+
 static void carry_ghosts(const struct group *group)
 {
 	if (!group->from->ghosts || !group->to->ghosts)
 		return;
 	for (unsigned s = 0; s < group->sources; s++)
 		for (unsigned t = 0; t < group->targets; t++)
-			ghost_carry(&group->from->ghosts[group->source[s] - group->from->lines],
-				    &group->to->ghosts[group->target[t] - group->to->lines]);
+			if (share_hashes(group, s, t))
+				ghost_carry(&group->from->ghosts[group->first_source + s],
+					    &group->to->ghosts[group->first_target + t]);
 }
 
 static bool all_migrated(const struct group *group)
@@ -216,10 +253,14 @@ static bool all_migrated(const struct group *group)
 	return true;
 }
 
-static int migrate_group(const struct group *group)
+static int migrate_group(struct group *group)
 {
 	if (!all_migrated(group)) {
-		int error = freeze_sources(group);
+		int error;
+
+		if (group->to->same_tag && group->targets > 1)
+			group_hashes(group);
+		error = freeze_sources(group);
 
 		if (error)
 			return error;
@@ -246,8 +287,7 @@ static int migrate_group(const struct group *group)
 int migrate_bucket(struct tables *tables, struct table *table, uint64_t hash)
 {
 	struct table *next = table_next(table);
-	unsigned bits = table->bits < next->bits ? table->bits : next->bits;
-	struct group group = group_at(tables, table, next, hash >> (64 - bits));
+	struct group group = group_at(tables, table, next, table_bucket(table, hash) / size_group_of(table->size, next->size));
 
 	return migrate_group(&group);
 }

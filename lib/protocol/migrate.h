@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Moving the entries of a table into the next one, a group of buckets at a time: one bucket into two when growing,
- * two into one when shrinking. Anyone may migrate any group at any time, together with others, and stop anywhere;
+ * Moving the entries of a table into the next one, a group of buckets at a time (S3): one bucket into two, or two into three,
+ * when growing, and back when shrinking. Anyone may migrate any group at any time, together with others, and stop anywhere;
  * nobody waits.
  *
  * Invariants
  * M1 A source becomes MIGRATED only when all sources of its group are frozen whole and every slot of the targets is
  *    filled.
- * M2 What goes where follows from the frozen words alone, so all who fill write the same words.
+ * M2 What goes where follows from the frozen words and where they stand, so all who fill write the same words.
  * M3 A target opens (INIT to IDLE) only after all its sources are MIGRATED. Until then nobody but migrators writes
  *    there.
  * M4 The targets have room for all words of the group when the last source is frozen: helpers never allocate.

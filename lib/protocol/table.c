@@ -6,43 +6,38 @@
 
 #include "protocol/load.h"
 
-unsigned table_bits_for(uint64_t entries)
+unsigned table_size_for(uint64_t entries)
 {
-	unsigned bits = TABLE_BITS_MIN;
+	unsigned size = SIZE_FIRST;
 
-	while (bits < TABLE_BITS_MAX && load_must_grow(entries, bits))
-		bits++;
-	return bits;
+	while (size <= SIZE_LAST && load_must_grow(entries, size))
+		size++;
+	return size;
 }
 
-static size_t array_bytes(unsigned bits, bool ghosts)
+static size_t array_bytes(unsigned size, bool ghosts)
 {
-	return (sizeof(struct line) + (ghosts ? sizeof(ghost_word) : 0)) << bits;
+	return (sizeof(struct line) + (ghosts ? sizeof(ghost_word) : 0)) * size_buckets(size);
 }
 
-size_t tables_bytes_of(const struct tables *tables, unsigned bits)
+size_t tables_bytes_of(const struct tables *tables, unsigned size)
 {
-	return array_bytes(bits, tables->have_ghosts);
+	return array_bytes(size, tables->have_ghosts);
 }
 
-bool table_could_have(const struct tables *tables, unsigned bits)
+bool table_could_have(const struct tables *tables, unsigned size)
 {
-	return memory_could_hold_lines(tables->memory, tables_bytes_of(tables, bits));
+	return size <= SIZE_LAST && memory_could_hold_lines(tables->memory, tables_bytes_of(tables, size));
 }
 
-static unsigned fresh_tag_shift(unsigned bits)
-{
-	return 48 - bits;
-}
-
-static int create(struct tables *tables, unsigned bits, struct table **created)
+static int create(struct tables *tables, unsigned size, struct table **created)
 {
 	void *p = NULL, *lines = NULL;
 	int error = memory_alloc(tables->memory, sizeof(struct table), 64, &p);
 
 	if (error)
 		return error;
-	error = memory_alloc_lines(tables->memory, tables_bytes_of(tables, bits), &lines);
+	error = memory_alloc_lines(tables->memory, tables_bytes_of(tables, size), &lines);
 	if (error) {
 		memory_discard(tables->memory, p, sizeof(struct table));
 		return error;
@@ -52,8 +47,9 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 	memset(table, 0, sizeof *table);
 	table->lines = lines;
-	table->bits = bits;
-	table->tag_shift = fresh_tag_shift(bits);
+	table->size = size;
+	table->factor = size_factor(size);
+	table->tag_shift = tag_fresh_shift(table_buckets(table));
 	if (tables->have_ghosts)
 		table->ghosts = (ghost_word *)(table->lines + table_buckets(table));
 	atomic_init(&table->next, NULL);
@@ -66,7 +62,7 @@ static int create(struct tables *tables, unsigned bits, struct table **created)
 
 static void discard(struct tables *tables, struct table *table)
 {
-	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->bits));
+	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size));
 	memory_discard(tables->memory, table, sizeof *table);
 }
 
@@ -79,7 +75,7 @@ static void line_init(struct line *line, enum line_state state)
 	atomic_init(&line->link, state == LINE_OPEN ? LINK_END : LINK_UNFILLED);
 }
 
-int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits, bool ghosts)
+int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned size, bool ghosts)
 {
 	struct table *table = NULL;
 
@@ -87,7 +83,7 @@ int tables_init(struct tables *tables, struct memory *memory, const struct hash 
 	tables->hash = *hash;
 	tables->have_ghosts = ghosts;
 
-	int error = create(tables, bits, &table);
+	int error = size <= SIZE_LAST ? create(tables, size, &table) : -ENOMEM;
 
 	if (error)
 		return error;
@@ -110,7 +106,7 @@ void table_free(struct tables *tables, struct table *table, struct slab_freer *f
 		memory_free_for(tables->memory, MEMORY_LINE, freer, line, sizeof *line);
 		line = next;
 	}
-	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->bits));
+	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size));
 	memory_free(tables->memory, freer, table, sizeof *table);
 }
 
@@ -126,33 +122,21 @@ void tables_fini(struct tables *tables, struct slab_freer *freer)
 	}
 }
 
-/* Is the hash bit that tells the buckets 2i and 2i+1 of `bits` apart within the tag at `shift`? */
-static bool bit_in_tag(unsigned bits, unsigned shift)
-{
-	unsigned bit = 64 - bits;
-
-	return bit >= shift && bit < shift + 16;
-}
-
-int tables_begin(struct tables *tables, unsigned bits)
+int tables_begin(struct tables *tables, unsigned size)
 {
 	struct table *table = tables_current(tables), *fresh = NULL, *none = NULL;
 
-	if (bits < TABLE_BITS_MIN || bits > TABLE_BITS_MAX)
+	if (size < SIZE_FIRST || size > SIZE_LAST)
 		return -ENOMEM;
-	if (table_next(table) || (bits != table->bits + 1 && bits + 1 != table->bits))
+	if (table_next(table) || (size != table->size + 1 && size + 1 != table->size))
 		return -EBUSY;
 
-	int error = create(tables, bits, &fresh);
+	int error = create(tables, size, &fresh);
 
 	if (error)
 		return error;
 
-	/* Bits of the old tag that lie below the new index. */
-	unsigned tag_top = table->tag_shift + 16, index_low = 64 - bits;
-	bool enough = tag_top <= index_low || index_low - table->tag_shift >= TABLE_TAG_FRESH;
-
-	fresh->same_tag = enough && (bits < table->bits || bit_in_tag(bits, table->tag_shift));
+	fresh->same_tag = tag_is_fresh(table_buckets(fresh), table->tag_shift) && tag_tells(table->size, size, table->tag_shift);
 	if (fresh->same_tag)
 		fresh->tag_shift = table->tag_shift;
 
@@ -174,7 +158,7 @@ bool tables_advance(struct tables *tables, struct table *table)
 						     memory_order_seq_cst))
 		return false;
 	/* relaxed: a statistic */
-	atomic_fetch_add_explicit(next->bits > table->bits ? &tables->grown : &tables->shrunk, 1,
+	atomic_fetch_add_explicit(next->size > table->size ? &tables->grown : &tables->shrunk, 1,
 				  memory_order_relaxed);
 	return true;
 }
@@ -211,7 +195,7 @@ void table_discard_line(struct tables *tables, struct line *line)
 uint64_t table_bytes(const struct table *table)
 {
 	/* relaxed: a statistic */
-	return array_bytes(table->bits, table->ghosts) + sizeof *table +
+	return array_bytes(table->size, table->ghosts) + sizeof *table +
 	       atomic_load_explicit(&((struct table *)table)->overflow_lines, memory_order_relaxed) *
 		       sizeof(struct line);
 }

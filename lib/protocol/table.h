@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A table: 2^bits buckets in hash order, and the chain of tables that a map's entries live in.
+ * A table: buckets in hash order (protocol/size.h), and the chain of tables that a map's entries live in.
  *
- *     hash   63 ................................................ 0
- *            | index: bits |
- *                | tag: 16 bits from tag_shift up |
- *
- * The index is the hash's top bits, so bucket i of one table covers the same hashes as buckets 2i and 2i+1 of one
- * twice as large, and any position in hash order means the same place in every table. The tag starts out right below
- * the index and stays where it is while the table grows: the bit that tells the two halves of a bucket apart is then
- * in the slot word, and no entry is read. When fewer than TABLE_TAG_FRESH bits of it lie below the index, growing
- * takes a new tag from the keys.
+ * Slot words carry a tag of the hash (protocol/tag.h), which stays while the table grows for as long as enough of its values occur in a
+ * bucket: then words are copied, and no entry is read.
  *
  * At most one table has no `next`: the newest. `current` is the oldest that is not wholly migrated; a table
  * leaves the chain when all its buckets are, and is retired.
  *
  * Invariants
- * T1 bits, shifts and lines never change; next is set once.
+ * T1 size, factor, tag_shift and lines never change; next is set once.
  * T2 Each bucket of a table before `current` is MIGRATED.
  * T3 An overflow line stays in its bucket's chain, and on its table's list, until the table is freed.
  */
@@ -30,31 +23,15 @@
 #include "layout/hash.h"
 #include "layout/line.h"
 #include "memory/memory.h"
-
-/* Debug builds start with two buckets. */
-#ifdef RCUMAP_DEBUG
-#define TABLE_BITS_MIN 1u
-#else
-#define TABLE_BITS_MIN 3u
-#endif
-/* A hint (layout/deadline.h) names a bucket of the largest. */
-#define TABLE_BITS_MAX 36u
-
-/* Bits of the tag below the index, at least. At 12 one slot in 4096 matches for nothing. Debug builds take new tags
- * often. */
-#ifdef RCUMAP_DEBUG
-#define TABLE_TAG_FRESH 15u
-#else
-#define TABLE_TAG_FRESH 12u
-#endif
+#include "protocol/tag.h"
 
 struct table {
 	struct line *lines;
-	unsigned bits;
+	uint64_t factor; /* of its size: protocol/size.h */
 	unsigned tag_shift;
+	unsigned size;
 	_Atomic(struct table *) next;
-	/* Slot words come over from the table before as they are: the tag stays, and tells the halves of a bucket
-	 * apart. */
+	/* Slot words come over from the table before as they are: the tag stays. */
 	bool same_tag;
 	ghost_word *ghosts; /* one a bucket; NULL in a map without a limit */
 	/* What follows is written by whoever migrates or chains lines: apart from the readers' line. */
@@ -72,31 +49,36 @@ struct tables {
 	_Atomic uint64_t grown, shrunk;
 };
 
+static inline uint64_t table_bucket(const struct table *table, uint64_t hash)
+{
+	return size_bucket(table->factor, hash);
+}
+
 static inline struct line *table_line(const struct table *table, uint64_t hash)
 {
-	return &table->lines[hash >> (64 - table->bits)];
+	return &table->lines[table_bucket(table, hash)];
+}
+
+static inline uint64_t table_buckets(const struct table *table)
+{
+	return size_factor_buckets(table->factor);
 }
 
 /* The first and the last hash that the bucket of `hash` covers. */
 static inline uint64_t table_first_hash(const struct table *table, uint64_t hash)
 {
-	return hash & ~(UINT64_MAX >> table->bits);
+	return size_first_hash(table_buckets(table), table_bucket(table, hash));
 }
 
 static inline uint64_t table_last_hash(const struct table *table, uint64_t hash)
 {
-	return hash | UINT64_MAX >> table->bits;
+	return size_first_hash(table_buckets(table), table_bucket(table, hash) + 1) - 1;
 }
 
 /* The tag of a hash, in the top 16 bits. */
 static inline uint64_t table_tag(const struct table *table, uint64_t hash)
 {
 	return hash >> table->tag_shift << 48;
-}
-
-static inline uint64_t table_buckets(const struct table *table)
-{
-	return UINT64_C(1) << table->bits;
 }
 
 static inline struct table *tables_current(const struct tables *tables)
@@ -111,30 +93,31 @@ static inline struct table *table_next(const struct table *table)
 	return atomic_load_explicit(&((struct table *)table)->next, memory_order_seq_cst);
 }
 
-/* The smallest table in which `entries` stay under the load at which it grows. */
-unsigned table_bits_for(uint64_t entries);
+/* The size of the smallest table in which `entries` stay under the load at which it grows; SIZE_LAST + 1: in none. */
+unsigned table_size_for(uint64_t entries);
 
-/* Could there be a table of that size? If not, there is no use in doubling towards it. */
-bool table_could_have(const struct tables *tables, unsigned bits);
+/* Could there be a table of that size? If not, there is no use in growing towards it. */
+bool table_could_have(const struct tables *tables, unsigned size);
 
 /* The ghosts of the bucket of `hash`, where there are any. */
 static inline ghost_word *table_ghost(const struct table *table, uint64_t hash)
 {
-	return &table->ghosts[hash >> (64 - table->bits)];
+	return &table->ghosts[table_bucket(table, hash)];
 }
 
-/* Bytes of a table's array, of so many bits. */
-size_t tables_bytes_of(const struct tables *tables, unsigned bits);
+/* Bytes of a table's array. */
+size_t tables_bytes_of(const struct tables *tables, unsigned size);
 
-/* Create the first table, open for use; `ghosts`: with a word of them for each bucket. 0, -ENOMEM, -EFAULT. */
-int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned bits, bool ghosts);
+/* Create the first table, open for use; `ghosts`: with a word of them for each bucket. 0; -ENOMEM, also where no table is that
+ * large; -EFAULT. */
+int tables_init(struct tables *tables, struct memory *memory, const struct hash *hash, unsigned size, bool ghosts);
 
 /* Free all tables, not the entries. Alone with the map. */
 void tables_fini(struct tables *tables, struct slab_freer *freer);
 
-/* Start to migrate into a table of one bit more or less. 0; -EBUSY: a migration is under way already; -ENOMEM, -EFAULT.
+/* Start to migrate into a table of the next size, or of the one before. 0; -EBUSY: a migration is under way already; -ENOMEM, -EFAULT.
  * Inside a read section. Lock-free. */
-int tables_begin(struct tables *tables, unsigned bits);
+int tables_begin(struct tables *tables, unsigned size);
 
 /* All buckets of `table`, the current one, are MIGRATED: go on to the next. True for the one caller who did it: he must
  * retire the table. Inside a read section. */

@@ -250,7 +250,7 @@ static void set_bytes(unsigned lines)
 {
 	struct budget *budget = &map->memory.budget;
 	const struct table *table = tables_current(&map->tables);
-	const size_t array = tables_bytes_of(&map->tables, table->bits), part = array / LINE_PART,
+	const size_t array = tables_bytes_of(&map->tables, table->size), part = array / LINE_PART,
 		     aside = lines * sizeof(struct line);
 
 	log_init(&map->retire.log, MEMORY_RECORD, RECORD_CELLS);

@@ -99,6 +99,25 @@ const struct scenario scenarios[] = {
 	{ "pair-clear-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "clear; find a; find b", "shrink" } },
 	{ "pair-shrink-shrink", PLAIN, &subject_map, 2, "put a; put b; put c", { "shrink", "shrink; put a" } },
 
+	/* ---- two buckets become three, and back */
+	{ "thirds-overflow-grow", PLAIN, &subject_map, 2, "put a; put b", { "put c; find d", "put d; find c", "grow" } },
+	{ "thirds-delete-grow", PLAIN, &subject_map, 2, "put a; put b", { "put c; put a", "delete a; find c", "grow" } },
+	{ "thirds-grow-twice", PLAIN, &subject_map, 2, "put a; put b", { "put c; find a", "delete b; find c", "grow; grow" } },
+	{ "thirds-overflow-shrink", PLAIN, &subject_map, 3, "put a; put b", { "put c; find d", "put d; find c", "shrink" } },
+	{ "thirds-delete-shrink", PLAIN, &subject_map, 3, "put a; put b", { "put c; put a", "delete a; find c", "shrink" } },
+	{ "thirds-reuse-shrink", PLAIN, &subject_map, 4, "put a; put b", { "delete a; put c", "find a; find c; find b", "shrink" } },
+	{ "thirds-writers", PLAIN, &subject_map, 2, "put a; put b; put c", { "begin_grow; put d", "delete a; put b", "find c; put a" } },
+	{ "thirds-reclaimer", RECLAIMS, &subject_map, 2, "put a; put b; put c", { "delete a; find b; put a", "find a; put c; find b", "grow; reclaim; shrink; reclaim" } },
+	{ "thirds-pair-put-grow", PLAIN, &subject_map, 2, "put a; put b", { "put c; find a", "grow" } },
+	{ "thirds-pair-delete-grow", PLAIN, &subject_map, 2, "put a; put b", { "delete a; find a", "grow" } },
+	{ "thirds-pair-grow-grow", PLAIN, &subject_map, 3, "put a; put b; put c", { "grow", "grow; put a" } },
+	{ "thirds-pair-put-shrink", PLAIN, &subject_map, 3, "put a; put b", { "put c; find a", "shrink" } },
+	{ "thirds-pair-delete-shrink", PLAIN, &subject_map, 3, "put a; put b", { "delete a; find a", "shrink" } },
+	{ "thirds-life-grow", PLAIN, &subject_map, 2, "put a 1; put b 2; expire", { "touch a 2; touch b 1; ttl a", "grow", "tick; expire; find a" } },
+	{ "thirds-evict-shrink", PLAIN, &subject_map, MAP_LIMIT(2) | 3, "put a; put b; find a", { "put c; delete a", "replace b; put a", "shrink" } },
+	{ "thirds-any-grow", PLAIN, &subject_map, 2, "put a; put b", { "any; any; any", "any; any; any", "grow" } },
+	{ "thirds-any-shrink", PLAIN, &subject_map, 3, "put a; put b", { "any; any; any", "any; any; any", "shrink" } },
+
 	/* ---- lives: stores, touches, updates against the clock and the expiry */
 	{ "life-put-expire", PLAIN, &subject_map, 1, "", { "put a 1; find a", "tick; expire; find a", "put a 2; find a" } },
 	{ "life-expired-put", PLAIN, &subject_map, 1, "put a 1; expire; tick", { "put a; find a", "expire; find a", "find a; put a 1" } },

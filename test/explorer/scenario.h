@@ -37,7 +37,7 @@ struct scenario {
 	const char *name;
 	enum scenario_kind kind;
 	const struct subject *subject;
-	unsigned variant;   /* the map: bits of its first table, MAP_SAME_HASH, MAP_LIMIT. The quota: units. A toy: which bug. */
+	unsigned variant;   /* the map: size of its first table, MAP_SAME_HASH, MAP_LIMIT. The quota: units. A toy: which bug. */
 	const char *before; /* what a single thread does first */
 	const char *thread[SCHEDULE_THREADS_MAX];
 };

@@ -45,7 +45,7 @@ struct subject {
 };
 
 /*
- * Of the map's variant, besides the bits of its first table: keys a and b have the same hash; there are so many entries at
+ * Of the map's variant, besides the size of its first table: keys a and b have the same hash; there are so many entries at
  * most, 1 to 15; entries have so many times 32 bytes at first, 1 to 255, and garbage as many more, 0 to 127; so many overflow
  * lines are set aside, 0 to 7.
  */

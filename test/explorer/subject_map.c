@@ -130,7 +130,7 @@ static void spread_arms(uint64_t seed)
 
 static void create(unsigned variant, uint64_t seed)
 {
-	const unsigned bits = variant % MAP_SAME_HASH;
+	const unsigned size = variant % MAP_SAME_HASH;
 	struct rcumap_options options = {
 		.size = sizeof options,
 		.hash = places_hash,
@@ -140,7 +140,7 @@ static void create(unsigned variant, uint64_t seed)
 	};
 
 	places_draw(seed, variant & MAP_SAME_HASH);
-	while (table_bits_for(options.capacity) < bits)
+	while (table_size_for(options.capacity) < size)
 		options.capacity++;
 	map_limits_reset();
 	if (map_new(&map, &options) != 0)
@@ -231,7 +231,7 @@ static int resize(int step, bool to_the_end)
 
 	schedule_section_enter();
 	table = tables_current(&map->tables);
-	error = tables_begin(&map->tables, table->bits + (unsigned)step);
+	error = tables_begin(&map->tables, table->size + (unsigned)step);
 	schedule_section_leave();
 	if (error != 0 && error != -EBUSY)
 		return error;
