@@ -181,7 +181,7 @@ static inline bool ctl_cas(struct line *line, uint64_t from, uint64_t to)
 						       memory_order_seq_cst);
 }
 
-static inline uint64_t slot_load(const struct line *line, unsigned i)
+static inline uint64_t slot_load(const struct line *line, size_t i)
 {
 	/* [SLOT seq_cst] pairs with slot_cas(): whoever sees the word sees the entry's bytes. E1. */
 	return atomic_load_explicit(&((struct line *)line)->slot[i], memory_order_seq_cst);

@@ -14,39 +14,38 @@
 
 #include "layout/line.h"
 
-/* A bit in four for each slot; the lowest four are nobody's. */
+/* A bit in two for each slot; the lowest two are nobody's. */
 typedef uint32_t tags_mask;
 
-#define TAGS_BIT(slot) ((tags_mask)8 << 4 * ((slot) + 1))
+#define TAGS_BIT(slot) ((tags_mask)2 << 2 * ((slot) + 1))
 
-static inline unsigned tags_first(tags_mask mask)
+static inline size_t tags_first(tags_mask mask)
 {
-	return (unsigned)__builtin_ctz(mask) / 4 - 1;
+	return (unsigned)__builtin_ctz(mask) / 2 - (size_t)1;
 }
 
 #if defined(__SSE2__) && LINE_SLOTS == 6 && !defined(RCUMAP_TSAN)
 
 #include <emmintrin.h>
 
-/* Two words of the line, as eight pieces of two bytes; the fourth and the eighth have the tags. */
-static inline __m128i tags_load(const struct line *line, unsigned pair)
+/* The upper halves of four words of the line, as eight pieces of two bytes: of each the second has the tag. */
+static inline __m128i tags_load(const struct line *line, unsigned half)
 {
-	__m128i words;
+	const __m128i *const words = (const __m128i *)(const void *)line + 2 * half;
+	__m128i upper;
 
-	__asm__ volatile("{movdqa %1, %0|movdqa %0, %1}" : "=x"(words) : "m"(((const __m128i *)(const void *)line)[pair]));
-	return words;
+	__asm__ volatile("{movdqa %1, %0|movdqa %0, %1}" : "=x"(upper) : "m"(words[0]));
+	__asm__ volatile("{shufps $0xdd, %1, %0|shufps %0, %1, 0xdd}" : "+x"(upper) : "m"(words[1]));
+	return upper;
 }
 
 static inline tags_mask tags_match(const struct line *line, uint64_t tag)
 {
 	const __m128i wanted = _mm_set1_epi16((short)(tag >> 48));
-	const __m128i low = _mm_packs_epi16(_mm_cmpeq_epi16(tags_load(line, 0), wanted),
-					    _mm_cmpeq_epi16(tags_load(line, 1), wanted));
-	const __m128i high = _mm_packs_epi16(_mm_cmpeq_epi16(tags_load(line, 2), wanted),
-					     _mm_cmpeq_epi16(tags_load(line, 3), wanted));
+	const __m128i first = _mm_cmpeq_epi16(tags_load(line, 0), wanted), second = _mm_cmpeq_epi16(tags_load(line, 1), wanted);
 
 	/* A bit a piece; those of ctl, which comes first, and of the link, which comes last, are left out. */
-	return ((tags_mask)_mm_movemask_epi8(low) | (tags_mask)_mm_movemask_epi8(high) << 16) & 0x08888880;
+	return (tags_mask)_mm_movemask_epi8(_mm_packs_epi16(first, second)) & 0x2aa8;
 }
 
 #else

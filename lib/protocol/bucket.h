@@ -58,7 +58,7 @@ static inline struct rcumap_entry *bucket_locate(const struct line *line, uint64
 			const uint64_t word = slot_load(line, tags_first(matches));
 
 			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size)) {
-				*place = (struct bucket_place){ (struct line *)line, tags_first(matches), word };
+				*place = (struct bucket_place){ (struct line *)line, (unsigned)tags_first(matches), word };
 				return slot_entry(word);
 			}
 		}
