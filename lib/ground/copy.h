@@ -3,6 +3,7 @@
 #ifndef RCUMAP_COPY_H
 #define RCUMAP_COPY_H
 
+#include <stdbool.h>
 #include <string.h>
 
 /* So many bytes at once. */
@@ -25,10 +26,16 @@ struct copy_sixteen {
 		memcpy((unsigned char *)(to) + (size) - sizeof last, &last, sizeof last);   \
 	} while (0)
 
+/* Of 16 to 32 bytes: no call. */
+static inline bool copy_value_is_inline(size_t size)
+{
+	return size - 16 <= 16;
+}
+
 /* Best for 16 to 32 bytes. Of none `from` may be NULL. */
 static inline void copy_value(void *to, const void *from, size_t size)
 {
-	if (size - 16 <= 16)
+	if (copy_value_is_inline(size))
 		COPY_ENDS(struct copy_sixteen, to, from, size);
 	else if (size)
 		memcpy(to, from, size);

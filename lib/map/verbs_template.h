@@ -38,49 +38,77 @@ struct wanted {
 	uint64_t *version;
 };
 
+/* In the section that the caller has opened, which this leaves. */
+static inline int get_end(const struct wanted *wanted, const struct rcumap_entry *entry)
+{
+	const int result = copy_out(entry, wanted->buffer, wanted->buffer_size, wanted->value_size, wanted->version);
+
+	SECTION_UNLOCK();
+	return result;
+}
+
 /* Any arguments, and a thread's first section. */
 static __attribute__((noinline)) int get_any(const struct wanted *wanted, const void *key, size_t key_size)
 {
 	if (!read_key_valid(key, key_size) || (!wanted->buffer && wanted->buffer_size))
 		return -EINVAL;
 	SECTION_LOCK();
+	return get_end(wanted, read_find_any(wanted->map, key, key_size));
+}
 
-	int result = copy_out(read_find_any(wanted->map, key, key_size), wanted->buffer, wanted->buffer_size,
-			      wanted->value_size, wanted->version);
-
-	SECTION_UNLOCK();
-	return result;
+/* Of an entry that has a deadline, or whose value is not as short as most are. */
+static __attribute__((noinline)) int get_found(const struct wanted *wanted, const void *key, size_t key_size,
+					       const struct rcumap_entry *entry)
+{
+	return get_end(wanted, read_found(wanted->map, entry, key, key_size));
 }
 
 READ_QUICK static int get(const struct rcumap *map, const void *key, size_t key_size, void *buffer, size_t buffer_size,
 	       size_t *value_size, uint64_t *version)
 {
 	const struct hash *hash = &map->tables.hash;
-	struct wanted wanted = { map, buffer, buffer_size, value_size, version };
+	struct wanted wanted;
 
+	wanted.map = map;
+	wanted.buffer = buffer;
+	wanted.buffer_size = buffer_size;
+	wanted.value_size = value_size;
 	/* They wait in memory for as long as the key is looked for, which needs all the registers that need not be saved. Says no
-	 * more than that they may have been changed. */
-	__asm__("" : "+m"(wanted));
+	 * more than that they may have been changed. The version's place is in memory already. */
+	__asm__("" : "+m"(wanted.map), "+m"(wanted.buffer), "+m"(wanted.buffer_size), "+m"(wanted.value_size));
 	if (__builtin_expect(!key || (!buffer && buffer_size) || !hash_is_short(hash, key_size), 0))
-		return get_any(&wanted, key, key_size);
+		goto any;
 	/* By itself, or the compiler would have the section look once more. */
 	if (__builtin_expect(!SECTION_IS_QUICK(), 0))
-		return get_any(&wanted, key, key_size);
+		goto any;
 
 	SECTION_LOCK();
 
 	const struct rcumap_entry *entry = bucket_find(&map->tables, hash_short(hash, key, key_size), key, key_size);
 
-	/* What read_found() does, which takes six instructions more if it is inlined here (gcc 12). */
-	if (__builtin_expect(entry && entry_has_deadline(entry), 0))
-		entry = read_judge(wanted.map, entry, key, key_size);
-	else if (entry)
-		entry_warm(entry);
+	if (!entry) {
+		SECTION_UNLOCK();
+		return -ENOENT;
+	}
 
-	const int result = copy_out(entry, wanted.buffer, wanted.buffer_size, wanted.value_size, wanted.version);
+	/* The bit of a deadline makes it too large: what is copied here has none, and its key is as long as this one. */
+	const size_t size = entry->value_bits;
 
+	if (__builtin_expect(!copy_value_is_inline(size) || size > wanted.buffer_size, 0)) {
+		wanted.version = version;
+		return get_found(&wanted, key, key_size, entry);
+	}
+	entry_warm(entry);
+	if (wanted.value_size)
+		*wanted.value_size = size;
+	if (version)
+		*version = entry_version(entry);
+	copy_value(wanted.buffer, entry->bytes + key_size, size);
 	SECTION_UNLOCK();
-	return result;
+	return 0;
+any:
+	wanted.version = version;
+	return get_any(&wanted, key, key_size);
 }
 
 /* `n` is at most READ_BATCH. */
