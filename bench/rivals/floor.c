@@ -6,6 +6,7 @@
  */
 #include "rivals.h"
 
+#include "protocol/load.h"
 #include "random.h"
 
 #include <emmintrin.h>
@@ -38,7 +39,7 @@ struct floor_map {
 	struct floor_line *lines, *spare_lines;
 	struct floor_entry *entries;
 	uint64_t count, entries_used, entries_max, spare_used, spare_max;
-	unsigned bits;
+	uint64_t lines_count, factor; /* protocol/size.h */
 	uint64_t seed;
 };
 
@@ -63,7 +64,7 @@ static void unmap_pages(void *pages, size_t size)
 
 static size_t line_bytes(const struct floor_map *map)
 {
-	return ((UINT64_C(1) << map->bits) + map->spare_max) * sizeof(struct floor_line);
+	return (map->lines_count + map->spare_max) * sizeof(struct floor_line);
 }
 
 static void floor_destroy(void *opaque)
@@ -75,16 +76,19 @@ static void floor_destroy(void *opaque)
 	free(map);
 }
 
-/* At most four fifths of the slots are taken; as many lines again, touched when they are needed, are for what overflows. */
+/* A table of the size that librcumap's would have; as many lines again, touched when they are needed, are for what overflows. */
 static void *floor_create(uint64_t pairs)
 {
 	struct floor_map *map = calloc(1, sizeof *map);
 
 	if (!map)
 		return NULL;
-	for (map->bits = 4; (SLOTS << map->bits) * UINT64_C(4) / 5 < pairs; map->bits++)
-		;
-	map->spare_max = UINT64_C(1) << map->bits;
+	unsigned size = SIZE_FIRST;
+
+	while (size < SIZE_LAST && load_must_grow(pairs, size))
+		size++;
+	map->factor = size_factor(size);
+	map->lines_count = map->spare_max = size_buckets(size);
 	map->entries_max = pairs + SPARE_ENTRIES;
 	map->seed = rng_fresh_seed();
 	map->lines = map_pages(line_bytes(map));
@@ -93,18 +97,23 @@ static void *floor_create(uint64_t pairs)
 		floor_destroy(map);
 		return NULL;
 	}
-	map->spare_lines = map->lines + (UINT64_C(1) << map->bits);
+	map->spare_lines = map->lines + map->lines_count;
 	return map;
 }
 
-/* A bit in four for each slot that has the tag. */
+/* The upper halves of four words: the second half of each has its tag. */
+static inline __m128i upper_halves(const __m128i *words)
+{
+	return _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(words[0]), _mm_castsi128_ps(words[1]), _MM_SHUFFLE(3, 1, 3, 1)));
+}
+
+/* A bit in two for each slot that has the tag. */
 static inline unsigned matches(const struct floor_line *line, uint64_t tag)
 {
 	const __m128i *words = (const __m128i *)(const void *)line, wanted = _mm_set1_epi16((short)tag);
-	__m128i low = _mm_packs_epi16(_mm_cmpeq_epi16(words[0], wanted), _mm_cmpeq_epi16(words[1], wanted));
-	__m128i high = _mm_packs_epi16(_mm_cmpeq_epi16(words[2], wanted), _mm_cmpeq_epi16(words[3], wanted));
+	const __m128i first = _mm_cmpeq_epi16(upper_halves(words), wanted), second = _mm_cmpeq_epi16(upper_halves(words + 2), wanted);
 
-	return ((unsigned)_mm_movemask_epi8(low) | (unsigned)_mm_movemask_epi8(high) << 16) & 0x08888880;
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(first, second)) & 0x2aa8;
 }
 
 static inline bool has_key(const struct floor_entry *entry, const void *key, size_t key_size)
@@ -124,14 +133,14 @@ static inline uint64_t hash_of(const struct floor_map *map, const void *key, siz
 
 static inline struct floor_line *line_of(const struct floor_map *map, uint64_t hash)
 {
-	return &map->lines[hash >> (64 - map->bits)];
+	return &map->lines[size_bucket(map->factor, hash)];
 }
 
 static inline struct floor_entry *find(struct floor_line *line, uint64_t tag, const void *key, size_t key_size)
 {
 	do {
 		for (unsigned hits = matches(line, tag); hits; hits &= hits - 1) {
-			uint64_t word = line->slot[(unsigned)__builtin_ctz(hits) / 4 - 1];
+			uint64_t word = line->slot[(unsigned)__builtin_ctz(hits) / 2 - 1];
 			struct floor_entry *entry = (struct floor_entry *)(uintptr_t)(word & ADDRESS);
 
 			if (entry && has_key(entry, key, key_size))
@@ -181,7 +190,7 @@ static size_t floor_get_batch(void *opaque, size_t n, const void *const key[], s
 		unsigned hits = matches(line, hash[i] & 0xffff);
 
 		if (hits)
-			__builtin_prefetch((void *)(uintptr_t)(line->slot[(unsigned)__builtin_ctz(hits) / 4 - 1] & ADDRESS));
+			__builtin_prefetch((void *)(uintptr_t)(line->slot[(unsigned)__builtin_ctz(hits) / 2 - 1] & ADDRESS));
 	}
 	for (size_t i = 0; i < n; i++) {
 		const struct floor_entry *entry = find(line_of(map, hash[i]), hash[i] & 0xffff, key[i], key_size);
@@ -256,7 +265,7 @@ static uint64_t floor_memory(void *opaque)
 {
 	struct floor_map *map = opaque;
 
-	return ((UINT64_C(1) << map->bits) + map->spare_used) * sizeof(struct floor_line) + map->count * sizeof(struct floor_entry);
+	return (map->lines_count + map->spare_used) * sizeof(struct floor_line) + map->count * sizeof(struct floor_entry);
 }
 
 const struct subject subject_floor = {
