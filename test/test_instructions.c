@@ -19,8 +19,8 @@
 #define MISS_MAX 100
 #if RCUMAP_LGPL_INLINE
 #define PUT_MAX 320
-#define GET_HIT_MAX 165
-#define GET_MISS_MAX 122
+#define GET_HIT_MAX 158
+#define GET_MISS_MAX 118
 #else
 #define PUT_MAX 400 /* a section is two calls of liburcu */
 #define GET_HIT_MAX 260

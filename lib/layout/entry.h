@@ -104,10 +104,13 @@ static inline unsigned entry_heat(const struct rcumap_entry *entry)
 /* A reader has found it. One store at most, and none once it is hot. */
 static inline void entry_warm(const struct rcumap_entry *entry)
 {
-	uint64_t head = entry_head(entry);
+	if (__builtin_expect(entry_heat(entry) == ENTRY_HOT, 1))
+		return;
+
+	const uint64_t head = entry_head(entry);
 
 	/* relaxed: a hint. E5. */
-	if (__builtin_expect(head >> ENTRY_HEAT_SHIFT != ENTRY_HOT, 0))
+	if (head >> ENTRY_HEAT_SHIFT != ENTRY_HOT)
 		atomic_store_explicit(&((struct rcumap_entry *)entry)->head, head + (UINT64_C(1) << ENTRY_HEAT_SHIFT),
 				      memory_order_relaxed);
 }

@@ -3,7 +3,8 @@
 
 #define SECTION_LOCK section_lock_bp
 #define SECTION_UNLOCK section_unlock_bp
-#define SECTION_IS_QUICK section_is_quick_bp
+#define SECTION_ENTER section_enter_bp
+#define SECTION_LEAVE section_leave_bp
 #define VERBS verbs_bp
 
 #include "map/verbs_template.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Included once by each verbs_<flavor>.c, which defines SECTION_LOCK, SECTION_UNLOCK and VERBS. */
+/* Included once by each verbs_<flavor>.c, which defines SECTION_LOCK, SECTION_UNLOCK, SECTION_ENTER, SECTION_LEAVE and VERBS. */
 
 #include <errno.h>
 #include <sched.h>
@@ -48,7 +48,7 @@ static inline int get_end(const struct wanted *wanted, const struct rcumap_entry
 }
 
 /* Any arguments, and a thread's first section. */
-static __attribute__((noinline)) int get_any(const struct wanted *wanted, const void *key, size_t key_size)
+static __attribute__((noinline)) int get_any(const void *key, size_t key_size, const struct wanted *wanted)
 {
 	if (!read_key_valid(key, key_size) || (!wanted->buffer && wanted->buffer_size))
 		return -EINVAL;
@@ -78,16 +78,17 @@ READ_QUICK static int get(const struct rcumap *map, const void *key, size_t key_
 	__asm__("" : "+m"(wanted.map), "+m"(wanted.buffer), "+m"(wanted.buffer_size), "+m"(wanted.value_size));
 	if (__builtin_expect(!key || (!buffer && buffer_size) || !hash_is_short(hash, key_size), 0))
 		goto any;
-	/* By itself, or the compiler would have the section look once more. */
-	if (__builtin_expect(!SECTION_IS_QUICK(), 0))
+
+	const uint64_t hashed = hash_short(hash, key, key_size);
+	void *const section = SECTION_ENTER();
+
+	if (__builtin_expect(!section, 0))
 		goto any;
 
-	SECTION_LOCK();
-
-	const struct rcumap_entry *entry = bucket_find(&map->tables, hash_short(hash, key, key_size), key, key_size);
+	const struct rcumap_entry *entry = bucket_find(&map->tables, hashed, key, key_size);
 
 	if (!entry) {
-		SECTION_UNLOCK();
+		SECTION_LEAVE(section);
 		return -ENOENT;
 	}
 
@@ -104,11 +105,11 @@ READ_QUICK static int get(const struct rcumap *map, const void *key, size_t key_
 	if (version)
 		*version = entry_version(entry);
 	copy_value(wanted.buffer, entry->bytes + key_size, size);
-	SECTION_UNLOCK();
+	SECTION_LEAVE(section);
 	return 0;
 any:
 	wanted.version = version;
-	return get_any(&wanted, key, key_size);
+	return get_any(key, key_size, &wanted);
 }
 
 /* `n` is at most READ_BATCH. */

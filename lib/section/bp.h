@@ -11,21 +11,11 @@
 #endif
 #include <urcu/urcu-bp.h>
 
-#include <stdbool.h>
+#include <stddef.h>
 
 #include "section/tsan.h"
 
 #define SECTION_FLAVOR_BP 0u
-
-/* Does the next section open without a call? A thread's first one registers it. */
-static inline bool section_is_quick_bp(void)
-{
-#if RCUMAP_LGPL_INLINE
-	return URCU_TLS(urcu_bp_reader) != NULL;
-#else
-	return true;
-#endif
-}
 
 static inline void section_lock_bp(void)
 {
@@ -37,6 +27,52 @@ static inline void section_unlock_bp(void)
 {
 	section_tsan_leave(SECTION_FLAVOR_BP);
 	urcu_bp_read_unlock();
+}
+
+/*
+ * The same section in fewer instructions, for what is little else: the thread's word is looked up once, and whether membarrier()
+ * stands for fences is asked once, which liburcu knows since the thread was registered. NULL: it is not registered, or fences
+ * are needed; then section_lock_bp() does it. What it returns is for section_leave_bp(), which section_unlock_bp() may
+ * stand for. Nests with all others.
+ */
+static inline void *section_enter_bp(void)
+{
+#if RCUMAP_LGPL_INLINE
+	struct urcu_bp_reader *const reader = URCU_TLS(urcu_bp_reader);
+
+	if (__builtin_expect(!reader || !urcu_bp_has_sys_membarrier, 0))
+		return NULL;
+	cmm_barrier();
+
+	const unsigned long ctr = reader->ctr;
+
+	/* Before anything is read in the section: grace periods begin with a membarrier(), or see this store. */
+	_CMM_STORE_SHARED(reader->ctr, __builtin_expect(ctr & URCU_BP_GP_CTR_NEST_MASK, 0) ? ctr + URCU_BP_GP_COUNT :
+											   _CMM_LOAD_SHARED(urcu_bp_gp.ctr));
+	cmm_barrier();
+	section_tsan_enter(SECTION_FLAVOR_BP);
+	return reader;
+#else
+	static char token;
+
+	section_lock_bp();
+	return &token;
+#endif
+}
+
+static inline void section_leave_bp(void *entered)
+{
+#if RCUMAP_LGPL_INLINE
+	struct urcu_bp_reader *const reader = entered;
+
+	section_tsan_leave(SECTION_FLAVOR_BP);
+	cmm_barrier();
+	_CMM_STORE_SHARED(reader->ctr, reader->ctr - URCU_BP_GP_COUNT);
+	cmm_barrier();
+#else
+	(void)entered;
+	section_unlock_bp();
+#endif
 }
 
 #endif

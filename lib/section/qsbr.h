@@ -11,17 +11,11 @@
 #endif
 #include <urcu/urcu-qsbr.h>
 
-#include <stdbool.h>
+#include <stddef.h>
 
 #include "section/tsan.h"
 
 #define SECTION_FLAVOR_QSBR 2u
-
-/* Does the next section open without a call? */
-static inline bool section_is_quick_qsbr(void)
-{
-	return true;
-}
 
 static inline void section_lock_qsbr(void)
 {
@@ -33,6 +27,21 @@ static inline void section_unlock_qsbr(void)
 {
 	section_tsan_leave(SECTION_FLAVOR_QSBR);
 	urcu_qsbr_read_unlock();
+}
+
+/* As the other flavors': there is nothing to be done. */
+static inline void *section_enter_qsbr(void)
+{
+	static char token;
+
+	section_lock_qsbr();
+	return &token;
+}
+
+static inline void section_leave_qsbr(void *entered)
+{
+	(void)entered;
+	section_unlock_qsbr();
 }
 
 #endif
