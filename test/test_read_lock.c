@@ -29,6 +29,23 @@ static void unlock_direct(const struct rcumap *map)
 	unlock[fixture_flavor]();
 }
 
+/* Gets within, which open and close sections of their own: of a key that is there and one that is not, and of a size that takes
+ * the short way and one that does not. */
+static void lock_and_get(const struct rcumap *map)
+{
+	static const char there[] = "twelve bytes", absent[] = "not there";
+	char value[24] = "so many bytes go inline", copy[24];
+
+	rcumap_put((struct rcumap *)map, there, sizeof there - 1, value, sizeof value, RCUMAP_TTL_DEFAULT, NULL);
+	rcumap_read_lock(map);
+	for (unsigned i = 0; i < 2; i++)
+		if (rcumap_get(map, there, sizeof there - 1, copy, sizeof copy, NULL, NULL) != 0 ||
+		    memcmp(copy, value, sizeof copy) != 0 ||
+		    rcumap_get(map, absent, sizeof absent - 1, copy, sizeof copy, NULL, NULL) != -ENOENT ||
+		    rcumap_get(map, absent, 3, copy, sizeof copy, NULL, NULL) != -ENOENT)
+			bail("a get within a section");
+}
+
 #ifndef TEST_TSAN
 /* The flavor's own: ThreadSanitizer does not learn of these. */
 static void lock_urcu(const struct rcumap *map)
@@ -46,6 +63,7 @@ static void unlock_urcu(const struct rcumap *map)
 
 static const struct way ways[] = {
 	{ "rcumap_read_lock", rcumap_read_lock, rcumap_read_unlock, false },
+	{ "rcumap_read_lock, with gets within", lock_and_get, rcumap_read_unlock, false },
 	{ "rcumap_read_lock, nested", rcumap_read_lock, rcumap_read_unlock, true },
 	{ "the direct call", lock_direct, unlock_direct, false },
 	{ "the direct call, nested", lock_direct, unlock_direct, true },
