@@ -5,8 +5,8 @@
 #include "map/expiry.h"
 
 #define KEY "key", 3
-/* A bit for each arm that can be told from others once it is in the wheel. */
-#define ARMS (HINT_ARM + 1)
+/* A bit for each of the low ends that arms have. */
+#define ARMS 16u
 #define ALL_ARMS ((1u << ARMS) - 1)
 
 static struct fixture_clock the_clock;
@@ -33,10 +33,10 @@ static void look(struct rcumap *map)
 	} while (more || log_pending(&map->expiry.log) || map->expiry.taken.blocks);
 }
 
-/* A key whose hash has a bit there that its hint lacks had a hint that found nothing, and was dropped. */
+/* Hints lack bits of the tag, and some name two buckets: what is in the second one is found, too. */
 static void hints_with_a_part_of_the_tag(void)
 {
-	const uint64_t keys = 100;
+	const uint64_t keys = fixture_scaled(20000, 4000);
 	struct rcumap *map = new_map((uint64_t)LINE_SLOTS << 21);
 	const struct table *table = tables_current(&map->tables);
 	uint64_t wrong = 0;
@@ -58,13 +58,50 @@ static void hints_with_a_part_of_the_tag(void)
 	bare_destroy(map);
 }
 
+static uint64_t same_hash(void *ctx, const void *key, size_t size)
+{
+	(void)ctx, (void)key, (void)size;
+	return 0;
+}
+
+/* Void hints match the entry of another key if that has the same hash and comes to have their arm. */
+static void hints_of_one_hash(void)
+{
+	const uint64_t keys = 40, touches = fixture_scaled(1000000, 300000);
+	struct rcumap_options options = { .clock = fixture_clock_read, .clock_ctx = &the_clock, .hash = same_hash };
+	uint64_t wrong = 0, most = 0;
+
+	the_clock.ns = 0;
+
+	struct rcumap *map = bare_map(&options);
+
+	for (uint64_t i = 0; i < keys; i++)
+		wrong += fixture_put_ttl(map, i, 0, HOUR_MS) != 0;
+	for (uint64_t t = 0; t < touches; t++) {
+		unsigned char key[FIXTURE_KEY_MAX];
+		const size_t size = fixture_key(t % keys, key);
+
+		wrong += rcumap_touch(map, key, size, 2 * HOUR_MS + t % 7) != 0;
+		wrong += rcumap_touch(map, key, size, HOUR_MS) != 0;
+		if (t % 1000)
+			continue;
+		look(map);
+		if (fixture_stats(map).hints > most)
+			most = fixture_stats(map).hints;
+		flavor_quiescent(fixture_flavor);
+	}
+	is_int(wrong, 0, "keys of one hash are touched time and again");
+	ok(most <= 2 * keys + 8192 + 2000, "hints stay few: %llu at most", (unsigned long long)most);
+	bare_destroy(map);
+}
+
 /* As it is kept. */
 static uint64_t arm_of_key(struct rcumap *map)
 {
 	rcumap_read_lock(map);
 
 	const struct rcumap_entry *entry = rcumap_find(map, KEY);
-	uint64_t arm = entry ? entry_deadline(entry) & HINT_ARM : 0;
+	uint64_t arm = entry ? entry_deadline(entry) & (ARMS - 1) : 0;
 
 	rcumap_read_unlock(map);
 	return arm;
@@ -147,6 +184,7 @@ int main(void)
 {
 	flavor_register(fixture_flavor);
 	hints_with_a_part_of_the_tag();
+	hints_of_one_hash();
 	arms_in_a_row_differ();
 	arms_of_absent_keys_are_drawn();
 	flavor_unregister(fixture_flavor);

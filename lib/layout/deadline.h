@@ -6,8 +6,8 @@
  *            | deadline, microseconds | sealed | arm        |
  *     hint   63 .......................... 10 | 9 ........ 0
  *            | top 54 bits of the hash        | arm          |
- *     short  39 ........................... 4 | 3 ........ 0
- *            | top 36 bits of the hash        | low 4 of arm |
+ *     short  39 .......................... 10 | 9 ........ 0
+ *            | top 30 bits of the hash        | arm          |
  *
  * A deadline of 0 is DEAD: an expiry, or somebody who stores over an expired entry, has claimed it; nobody gives it a
  * new life. All ones is NEVER. A hint is kept until the deadline and then looked at: it finds the entry by its hash, and
@@ -15,14 +15,13 @@
  * new arm, and the old hint is void. It is told whole, in a log, and kept short, in a timing wheel, for there is one for every
  * entry (map/expiry.h).
  *
- * A void hint may pass for good: if an entry of the bucket has the bits of the tag and of the arm that it has. That costs looks,
+ * A void hint may pass for good: if an entry in its place has the bits of the tag that it has, and its arm. That costs looks,
  * and loses nothing: what matches something is kept, until the earliest of what it matches, and an entry's own hint matches it
- * whatever else does. So H1 (map/expiry.h) does not rest on how seldom that is; H2 does. Other entries have the same tag seldom (a short
- * hint has all of it in tables of up to 2^20 buckets, and some of it in larger ones), and one in 16 of these has the arm. The
- * entry itself comes to the same arm again: but arms count up where an entry displaces another, or is touched, so the last
- * DEADLINE_ARMS of a key that stays differ, and any 16 in a row differ in the bits that are kept. So of its void hints
- * about one in 1008 passes for good before it is filed, and one in 16 of those that were filed and have become void since. An
- * absent key draws its arm.
+ * whatever else does. So H1 (map/expiry.h) does not rest on how seldom that is; H2 does. Other entries have the same tag seldom, but
+ * for keys whose hashes are the same, and one in 1008 of these has the arm: all of it is kept, for with four bits of it eleven
+ * keys of one hash would keep every other void hint, and so more at each pass. The entry itself comes to the same arm again: but arms
+ * count up where an entry displaces another, or is touched, so the last DEADLINE_ARMS of a key that stays differ. An absent key
+ * draws its arm.
  *
  * A sealed word does not change any more but to DEAD: somebody who has found the entry live is about to displace it,
  * perhaps by one that takes the word over, and what is given to this one would be lost. Who wants to touch the entry
@@ -37,8 +36,7 @@
 #define DEADLINE_ARM_BITS 10
 #define DEADLINE_ARM ((UINT64_C(1) << DEADLINE_ARM_BITS) - 1)
 #define DEADLINE_SEALED (UINT64_C(1) << DEADLINE_ARM_BITS)
-/* Arms are 1 to this; 0: no hint has been told. Neither a word of all zeros nor one of all ones is for a log; and a multiple of 16, so
- * that the bits of HINT_SHORT count round. */
+/* Arms are 1 to this; 0: no hint has been told. Neither a word of all zeros nor one of all ones is for a log. */
 #define DEADLINE_ARMS 1008u
 #define DEADLINE_SHIFT (DEADLINE_ARM_BITS + 1)
 
@@ -47,8 +45,8 @@
 #define DEADLINE_NEVER (UINT64_MAX >> DEADLINE_SHIFT)
 
 /* Bits of the hash in a short hint, of the arm, and of the whole. */
-#define HINT_HASH_BITS 36
-#define HINT_ARM_BITS 4
+#define HINT_HASH_BITS 30
+#define HINT_ARM_BITS DEADLINE_ARM_BITS
 #define HINT_BITS (HINT_HASH_BITS + HINT_ARM_BITS)
 #define HINT_HASH_SHIFT (64 - HINT_HASH_BITS)
 #define HINT_ARM ((UINT64_C(1) << HINT_ARM_BITS) - 1)
@@ -57,7 +55,7 @@
 #define HINT_SHORT (UINT64_MAX << HINT_HASH_SHIFT | HINT_ARM)
 #define HINT_WHOLE UINT64_MAX
 
-_Static_assert(DEADLINE_ARMS < DEADLINE_ARM && DEADLINE_ARMS % (HINT_ARM + 1) == 0, "what is said of arms");
+_Static_assert(DEADLINE_ARMS < DEADLINE_ARM, "what is said of arms");
 
 static inline uint64_t deadline_word(uint64_t us, uint64_t arm)
 {
@@ -100,11 +98,16 @@ static inline uint64_t hint_of(uint64_t hash, uint64_t word)
 	return (hash & ~DEADLINE_ARM) | deadline_arm(word);
 }
 
-/* A hash with the same index in every table (table.h), of which a short hint has all bits; and with the same tag, as far as the bits
- * are known: the top 52 of a hash at most. */
-static inline uint64_t hint_hash(uint64_t hint)
+/* The first and the last hash of which these bits are known: in few buckets that stand side by side, nearly always one. Of a whole hint
+ * they are the same: bits below are no part of an index or a tag (protocol/size.h, tag.h). */
+static inline uint64_t hint_first_hash(uint64_t hint)
 {
 	return hint & ~DEADLINE_ARM;
+}
+
+static inline uint64_t hint_last_hash(uint64_t hint, uint64_t known)
+{
+	return (hint & ~DEADLINE_ARM) | (~known & ~DEADLINE_ARM);
 }
 
 static inline bool hint_is_of(uint64_t hint, uint64_t known, uint64_t word)

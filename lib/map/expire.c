@@ -13,8 +13,6 @@ struct sight {
 	uint64_t next_us;
 };
 
-_Static_assert(SIZE_CELL_BITS <= HINT_HASH_BITS, "a hint names a bucket in every table (S1)");
-
 /* A hint, and which of its bits are known: HINT_WHOLE or HINT_SHORT. */
 struct clue {
 	uint64_t hint, known;
@@ -41,12 +39,8 @@ static struct rcumap_entry *own_entry(const struct table *table, uint64_t slot, 
 }
 
 /* As bucket_find(), but each slot: one pass. */
-static struct sight look(const struct rcumap *map, struct clue clue, uint64_t now_us)
+static void look_in(const struct table *table, const struct line *line, struct clue clue, uint64_t now_us, struct sight *sight)
 {
-	const struct table *table;
-	const struct line *line = bucket_open(&map->tables, hint_hash(clue.hint), &table);
-	struct sight sight = { .next_us = DEADLINE_NEVER };
-
 	for (; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++) {
 			uint64_t word;
@@ -54,13 +48,42 @@ static struct sight look(const struct rcumap *map, struct clue clue, uint64_t no
 			if (!own_entry(table, slot_load(line, i), clue, &word))
 				continue;
 			if (deadline_has_passed(word, now_us)) {
-				sight.expired = true;
+				sight->expired = true;
 				continue;
 			}
-			sight.ahead = true;
-			if (deadline_us(word) < sight.next_us)
-				sight.next_us = deadline_us(word);
+			sight->ahead = true;
+			if (deadline_us(word) < sight->next_us)
+				sight->next_us = deadline_us(word);
 		}
+}
+
+/* Has the bucket of `*hash` in that table the last of the hashes that the clue may be of? If not, the next one's is *hash. */
+static bool was_last(const struct table *table, struct clue clue, uint64_t *hash)
+{
+	const uint64_t last = hint_last_hash(clue.hint, clue.known);
+
+	if (*hash == last)
+		return true;
+
+	const uint64_t covered = table_last_hash(table, *hash);
+
+	if (covered >= last)
+		return true;
+	*hash = covered + 1;
+	return false;
+}
+
+static struct sight look(const struct rcumap *map, struct clue clue, uint64_t now_us)
+{
+	struct sight sight = { .next_us = DEADLINE_NEVER };
+	uint64_t hash = hint_first_hash(clue.hint);
+	const struct table *table;
+
+	do {
+		const struct line *line = bucket_open(&map->tables, hash, &table);
+
+		look_in(table, line, clue, now_us, &sight);
+	} while (!was_last(table, clue, &hash));
 	return sight;
 }
 
@@ -90,24 +113,30 @@ static int expire_slot(struct attempt *attempt, const struct table *table, struc
 	return 0;
 }
 
-static int expire_bucket(struct attempt *attempt, struct clue clue)
+/* As expire_slot(), of all that the clue may be of. */
+static int expire_all(struct attempt *attempt, struct clue clue)
 {
-	struct bucket_view view;
-	int result;
-	struct table *table = route_bucket(&attempt->map->tables, hint_hash(clue.hint), &view, &result);
+	uint64_t hash = hint_first_hash(clue.hint);
+	struct table *table;
+	int result = 0;
 
-	if (!table)
-		return result;
-	result = 0;
-	for (struct line *line = view.line; line && !result; line = line_next(line))
-		for (unsigned i = 0; i < LINE_SLOTS && !result; i++)
-			result = expire_slot(attempt, table, &view, line, i, clue);
+	do {
+		struct bucket_view view;
+
+		table = route_bucket(&attempt->map->tables, hash, &view, &result);
+		if (!table)
+			return result;
+		result = 0;
+		for (struct line *line = view.line; line && !result; line = line_next(line))
+			for (unsigned i = 0; i < LINE_SLOTS && !result; i++)
+				result = expire_slot(attempt, table, &view, line, i, clue);
+	} while (!result && !was_last(table, clue, &hash));
 	return result;
 }
 
 /*
  * What the last look does not find is gone for good, or has another hint: an entry comes to have this hint's arm only by
- * taking it over from one in this bucket that has it (attempt.c), or as a new one, together with a hint of its own.
+ * taking it over from one in its place that has it (attempt.c), or as a new one, together with a hint of its own.
  */
 int write_expire(struct rcumap *map, uint64_t hint, uint64_t known, uint64_t *deadline_us)
 {
@@ -126,7 +155,7 @@ int write_expire(struct rcumap *map, uint64_t hint, uint64_t known, uint64_t *de
 			break;
 		}
 		do
-			result = expire_bucket(&attempt, clue);
+			result = expire_all(&attempt, clue);
 		while (result > 0);
 		if (result)
 			break;

@@ -229,15 +229,6 @@ static uint64_t hints_most(const struct rcumap *map, uint64_t expiring)
 	return 2 * (expiring + map->expiry.surplus) + HINTS_SLACK;
 }
 
-/* Of the hints that a pass has kept. What was of use when it was looked at may be void by now: it counts as an entry, not as
- * surplus, for the next pass drops it. So it most likely does with the void ones that have passed for good, as long as they are few. */
-static uint64_t surplus_of(const struct expiry *expiry)
-{
-	const uint64_t surplus = expiry->kept > expiry->expiring ? expiry->kept - expiry->expiring : 0;
-
-	return surplus > (expiry->expiring + HINTS_SLACK) / 4 ? surplus : 0;
-}
-
 /* False: there is no memory to file again what is to stay. */
 static bool compact(struct rcumap *map, unsigned *budget)
 {
@@ -258,7 +249,9 @@ static bool compact(struct rcumap *map, unsigned *budget)
 		if (!settle_due(map, budget))
 			return false;
 		if (!more && *budget) {
-			expiry->surplus = surplus_of(expiry);
+			/* What was of use when it was looked at may be void by now: it counts as an entry, not as
+			 * surplus, for the next pass drops it. */
+			expiry->surplus = expiry->kept > expiry->expiring ? expiry->kept - expiry->expiring : 0;
 			expiry->compacting = false;
 		}
 	}

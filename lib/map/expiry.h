@@ -15,9 +15,7 @@
  *    whoever is at work, or in the wheel; there for a tick that is not after its deadline's.
  * H2 The wheel holds at most twice as many hints as there are entries with a deadline, and HINTS_SLACK, before it is
  *    compacted. For each block of the log that a writer fills, BLOCKS_LATE waiting, he has two looked at.
- *    Void are as many then as there are entries, and HINTS_SLACK. A pass drops all of them but those that pass for good
- *    (layout/deadline.h), about one in 16. Should it keep more than a quarter, for many keys share a hash, or each has
- *    changed its arm a multiple of 16 times since the pass before, then these count as entries until the next one.
+ *    A pass drops void ones but for those that pass for good (layout/deadline.h).
  */
 #ifndef RCUMAP_EXPIRY_H
 #define RCUMAP_EXPIRY_H

@@ -184,15 +184,23 @@ static void each_word_of(const struct line *line, void (*visit)(void *ctx, uint6
 		}
 }
 
+/* Left FROZEN by a thread that a fork() has ended, or one that had no memory. Its group is asked for once, at its first bucket, the first to be
+ * frozen and to be MIGRATED: if that stays FROZEN, for there is still no memory, all words are visited where they are, and none must come
+ * into the next table after that. If it is MIGRATED all words are in the next table, and the others need no memory to follow. */
+static bool may_migrate(const struct table *table, uint64_t index)
+{
+	const uint64_t first = index - index % size_group_of(table->size, table_next(table)->size);
+
+	return index == first || ctl_load(&table->lines[first]) != CTL_FROZEN;
+}
+
 static void each_word_at(struct rcumap *map, struct table *table, uint64_t index,
 			 void (*visit)(void *ctx, uint64_t word), void *ctx)
 {
 	struct line *line = &table->lines[index];
 	uint64_t ctl = ctl_load(line);
 
-	/* Left so by a thread that a fork() has ended. Of a group that was being left one bucket may be MIGRATED already:
-	 * then all of its words are in the next table. Without memory none of them is. */
-	if (ctl == CTL_FROZEN)
+	if (ctl == CTL_FROZEN && may_migrate(table, index))
 		(void)migrate_bucket(&map->tables, table, size_first_hash(table_buckets(table), index));
 	if (ctl_is_busy(ctl))
 		bucket_help(&map->tables, table, line, ctl);

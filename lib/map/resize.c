@@ -11,7 +11,7 @@
  * short. */
 #define SWEEP_GROUPS 1024u
 /* Groups per urgent turn of a writer: his bounded share. */
-#define SWEEP_GROUPS_URGENT 8u
+#define SWEEP_GROUPS_URGENT 1u
 
 static void retire_table(struct reclaimer *reclaimer, struct table *table)
 {
