@@ -138,7 +138,7 @@ static void dependent_gets(const struct mixing *m, struct worker *w)
 
 		get(m->run, id, value);
 		memcpy(words, value, sizeof words);
-		id = (uint64_t)((unsigned __int128)rng_mix(words[0] ^ words[1] ^ words[2] ^ i) * m->pairs >> 64);
+		id = (uint64_t)((unsigned __int128)rng_mix(3 * words[0] + words[1] + 2 * words[2] + words[3] + i) * m->pairs >> 64);
 	}
 }
 
