@@ -7,7 +7,7 @@
  *
  * slot   UNFILLED          0                              a line that migration has not filled yet
  *        EMPTY(n)          n << 2 | 2                     free; n: the version of the entry removed from here, or 0
- *        entry             tag << 48 | address | MAIN | AGED   the tag: 16 bits of the hash (table.h)
+ *        entry             tag << 48 | address | MAIN | AGED   the tag: 16 bits of the hash (protocol/tag.h)
  *        frozen            any of the above | 1           nothing will change this word any more
  *
  * MAIN 4, AGED: what the eviction has found out about the entry (map/evict.h); never set in a map without a limit. AGED is the

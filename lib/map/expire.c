@@ -13,6 +13,8 @@ struct sight {
 	uint64_t next_us;
 };
 
+_Static_assert(SIZE_CELL_BITS <= 64 - DEADLINE_ARM_BITS, "a whole hint names one bucket in every table (S1)");
+
 /* A hint, and which of its bits are known: HINT_WHOLE or HINT_SHORT. */
 struct clue {
 	uint64_t hint, known;
