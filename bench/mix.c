@@ -72,7 +72,7 @@ static inline void put(const struct run *run, uint64_t id, uint64_t number)
 /* ------------------------------------------------------------------------------------ RUN_BATCH operations */
 
 /* The pair to look up next: the high bits of a linear congruential generator (Knuth's MMIX), for it takes fewer instructions than a
- * better one, and what a lookup is measured with shall not be as long as the lookup. */
+ * better one, and what a lookup is measured with shall not be as long as the lookup. Whether it is a put is drawn the same way. */
 static inline uint64_t next_pair(uint64_t *state, uint64_t pairs)
 {
 	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -102,7 +102,7 @@ static void misses(const struct mixing *m, struct worker *w)
 	}
 }
 
-static void batch(const struct mixing *m, struct worker *w)
+static void batch(const struct mixing *m, uint64_t *state)
 {
 	unsigned char keys[SUBJECT_BATCH][PAIR_KEY_SIZE], values[SUBJECT_BATCH][PAIR_VALUE_SIZE];
 	const void *key[SUBJECT_BATCH];
@@ -111,7 +111,7 @@ static void batch(const struct mixing *m, struct worker *w)
 	uint64_t id[SUBJECT_BATCH];
 
 	for (unsigned i = 0; i < SUBJECT_BATCH; i++) {
-		id[i] = rng_below(&w->rng, m->pairs);
+		id[i] = next_pair(state, m->pairs);
 		pair_key(keys[i], id[i]);
 		key[i] = keys[i];
 		buffer[i] = values[i];
@@ -123,8 +123,10 @@ static void batch(const struct mixing *m, struct worker *w)
 
 static void batches(const struct mixing *m, struct worker *w)
 {
+	uint64_t state = rng_u64(&w->rng);
+
 	for (unsigned i = 0; i < RUN_BATCH; i += SUBJECT_BATCH)
-		batch(m, w);
+		batch(m, &state);
 }
 
 /* The next pair depends on all bytes of the value before. */
@@ -142,16 +144,23 @@ static void dependent_gets(const struct mixing *m, struct worker *w)
 	}
 }
 
+/* Is this operation a put? By the low half of the state, which is a generator of its own and tells nothing of the pair. */
+static inline bool is_put(uint64_t state, uint32_t puts)
+{
+	return (uint32_t)state < puts;
+}
+
 static void mixed(const struct mixing *m, struct worker *w)
 {
-	const uint64_t puts = (uint64_t)(m->mix->puts * 0x1.0p32);
+	const uint32_t puts = (uint32_t)(m->mix->puts * 0x1.0p32);
 	unsigned char value[PAIR_VALUE_SIZE];
+	uint64_t state = rng_u64(&w->rng);
 
 	for (unsigned i = 0; i < RUN_BATCH; i++) {
-		uint64_t draw = rng_u64(&w->rng), id = (uint64_t)((unsigned __int128)rng_mix(draw) * m->pairs >> 64);
+		uint64_t id = next_pair(&state, m->pairs);
 
-		if (draw >> 32 < puts)
-			put(m->run, id, draw);
+		if (is_put(state, puts))
+			put(m->run, id, state);
 		else
 			get(m->run, id, value);
 	}
@@ -159,14 +168,16 @@ static void mixed(const struct mixing *m, struct worker *w)
 
 static void mixed_zipf(const struct mixing *m, struct worker *w)
 {
-	const uint64_t puts = (uint64_t)(m->mix->puts * 0x1.0p32), mask = m->sequence->count - 1;
-	uint64_t at = rng_u64(&w->rng);
+	const uint32_t puts = (uint32_t)(m->mix->puts * 0x1.0p32);
+	const uint64_t mask = m->sequence->count - 1;
+	uint64_t state = rng_u64(&w->rng), at = rng_u64(&w->rng);
 	unsigned char value[PAIR_VALUE_SIZE];
 
 	for (unsigned i = 0; i < RUN_BATCH; i++) {
 		uint64_t id = m->sequence->ids[at++ & mask];
 
-		if (rng_u64(&w->rng) >> 32 < puts)
+		(void)next_pair(&state, 0);
+		if (is_put(state, puts))
 			put(m->run, id, at);
 		else
 			get(m->run, id, value);
