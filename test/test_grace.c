@@ -300,6 +300,19 @@ static void they_keep_their_distance(void)
 	detach(&client);
 }
 
+/* A processor is theirs for a tenth of the time at most; but none waits for ever. */
+static void those_who_are_busy_rest(void)
+{
+	const uint64_t most = GRACE_INTERVAL_MAX_NS / GRACE_REST;
+
+	ok(grace_interval_ns(0) == GRACE_INTERVAL_NS && grace_interval_ns(GRACE_INTERVAL_NS / GRACE_REST) == GRACE_INTERVAL_NS,
+	   "short ones come in an interval");
+	ok(grace_interval_ns(GRACE_INTERVAL_NS) == GRACE_REST * GRACE_INTERVAL_NS, "one that was busy is followed by a rest");
+	ok(grace_interval_ns(most) == GRACE_INTERVAL_MAX_NS && grace_interval_ns(most + 1) == GRACE_INTERVAL_MAX_NS &&
+		   grace_interval_ns(UINT64_MAX) == GRACE_INTERVAL_MAX_NS,
+	   "of no more than so long");
+}
+
 static void says_when_there_is_no_thread(void)
 {
 	struct client client;
@@ -396,6 +409,7 @@ static void test(void)
 
 int main(void)
 {
+	those_who_are_busy_rest();
 	fixture_each_flavor(test);
 	return tap_done();
 }

@@ -32,13 +32,13 @@ static void set_since(struct waiter *waiter, uint64_t ns)
 	atomic_store_explicit(&waiter->since_ns, ns, memory_order_relaxed);
 }
 
-/* Until an interval has passed since the last beginning. Under the lock, which it gives up meanwhile. */
-static void sleep_out_interval(struct waiter *waiter, uint64_t begun_ns)
+/* Until the interval has passed since the last beginning. Under the lock, which it gives up meanwhile. */
+static void sleep_out_interval(struct waiter *waiter, uint64_t begun_ns, uint64_t interval_ns)
 {
 	int error = 0;
 
 	while (!waiter->stop && !error) {
-		uint64_t until = begun_ns + (waiter->haste ? GRACE_HASTE_NS : GRACE_INTERVAL_NS);
+		uint64_t until = begun_ns + (waiter->haste ? GRACE_HASTE_NS : interval_ns);
 		struct timespec end = { .tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000) };
 
 		error = pthread_cond_clockwait(&waiter->hastened, &waiter->lock, CLOCK_MONOTONIC, &end);
@@ -79,18 +79,19 @@ static void *wait_for_grace_periods(void *arg)
 			continue;
 		}
 
-		uint64_t begun_ns = clock_system_ns(CLOCK_MONOTONIC);
+		uint64_t begun_ns = clock_system_ns(CLOCK_MONOTONIC), busy_ns = clock_system_ns(CLOCK_THREAD_CPUTIME_ID);
 
 		waiter->begun++;
 		waiter->haste = false;
 		set_since(waiter, begun_ns);
 		pthread_mutex_unlock(&waiter->lock);
 		section->synchronize();
+		busy_ns = clock_system_ns(CLOCK_THREAD_CPUTIME_ID) - busy_ns;
 		pthread_mutex_lock(&waiter->lock);
 		waiter->ended = waiter->begun;
 		set_since(waiter, 0);
 		wake_clients(waiter);
-		sleep_out_interval(waiter, begun_ns);
+		sleep_out_interval(waiter, begun_ns, grace_interval_ns(busy_ns));
 	}
 	waiter->running = false;
 	pthread_cond_broadcast(&waiter->changed);

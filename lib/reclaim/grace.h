@@ -4,8 +4,12 @@
  * holds up that thread alone; a map's reclaimer asks, goes on with other work, and is woken.
  *
  * The thread starts with the first client and ends with the last. It begins at most one grace period per
- * GRACE_INTERVAL_NS: each costs every reader an interrupt (membarrier), back to back they would halve his speed. A client
- * whose writers are about to wait for memory may hasten it: then it is one per GRACE_HASTE_NS.
+ * GRACE_INTERVAL_NS: each costs every reader an interrupt (membarrier), back to back they would halve his speed. And where
+ * one was busy for long, GRACE_REST times as long lies between it and the next, up to GRACE_INTERVAL_MAX_NS. That is
+ * memb where there are no more processors than readers: of one that was descheduled inside his section, the thread learns
+ * nothing new, and yet every other reader who leaves his wakes it, so that it interrupts them all, round after round, for as
+ * long as it has a processor: three milliseconds at a time were measured. A client whose writers are about to wait for
+ * memory may hasten it: then it is one per GRACE_HASTE_NS.
  *
  * Invariants
  * G1 A ticket is passed only after a grace period has ended that began after grace_request() returned it.
@@ -22,7 +26,17 @@
 #include "section/section.h"
 
 #define GRACE_INTERVAL_NS UINT64_C(1000000)
+#define GRACE_REST 10u
+#define GRACE_INTERVAL_MAX_NS UINT64_C(50000000)
 #define GRACE_HASTE_NS UINT64_C(200000)
+
+/* What lies between the beginnings of two, the first of which took the processor for `busy_ns`. */
+static inline uint64_t grace_interval_ns(uint64_t busy_ns)
+{
+	if (busy_ns <= GRACE_INTERVAL_NS / GRACE_REST)
+		return GRACE_INTERVAL_NS;
+	return busy_ns < GRACE_INTERVAL_MAX_NS / GRACE_REST ? busy_ns * GRACE_REST : GRACE_INTERVAL_MAX_NS;
+}
 
 struct grace_client {
 	const struct section_ops *section;
