@@ -52,6 +52,19 @@ static inline uint64_t stripe_add(unsigned stripe, _Atomic uint64_t *counter, ui
 	return before;
 }
 
+/* To two of them at once. */
+static inline void stripe_add_two(unsigned stripe, _Atomic uint64_t *a, uint64_t n, _Atomic uint64_t *b, uint64_t m)
+{
+	/* relaxed, all: as above */
+	if (__builtin_expect(stripe >= STRIPE_OWN, 0)) {
+		atomic_fetch_add_explicit(a, n, memory_order_relaxed);
+		atomic_fetch_add_explicit(b, m, memory_order_relaxed);
+		return;
+	}
+	atomic_store_explicit(a, atomic_load_explicit(a, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(b, atomic_load_explicit(b, memory_order_relaxed) + m, memory_order_relaxed);
+}
+
 /* Stripes that any thread uses so far: the others are all zero. Wait-free. */
 unsigned stripe_used(void);
 

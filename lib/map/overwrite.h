@@ -16,6 +16,7 @@
 #ifndef RCUMAP_OVERWRITE_H
 #define RCUMAP_OVERWRITE_H
 
+#include "ground/prefetch.h"
 #include "map/attempt.h"
 #include "map/read.h"
 
@@ -25,7 +26,28 @@
 /* At the creation of a map: which entries can be overwritten in one pass. */
 void overwrite_init(struct rcumap *map);
 
-/* May this put be tried here? Its arguments are valid then. */
+static inline bool overwrite_is_small(size_t key_size, size_t value_size)
+{
+	return key_size - 8 <= 8 && copy_value_is_inline(value_size);
+}
+
+static inline bool overwrite_is_endless(const struct rcumap *map, uint64_t ttl_ms)
+{
+	return (ttl_ms == RCUMAP_TTL_DEFAULT ? map->default_ttl_ms : ttl_ms) == RCUMAP_TTL_NEVER;
+}
+
+/* May this put be tried here, and is it of the most usual kind: an entry of one line from the slab, a key that is hashed and
+ * compared inline? Its arguments are valid then. */
+static inline bool overwrite_suits_small(const struct rcumap *map, const void *key, size_t key_size, const void *value,
+					 size_t value_size, uint64_t ttl_ms)
+{
+	if (!map || !key || !value || !overwrite_is_small(key_size, value_size))
+		return false;
+	map_assert_alive(map);
+	return map->overwrite.small && !map->closing && overwrite_is_endless(map, ttl_ms);
+}
+
+/* May it be tried at all? Its arguments are valid then. */
 static inline bool overwrite_suits(const struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 				   uint64_t ttl_ms)
 {
@@ -34,14 +56,7 @@ static inline bool overwrite_suits(const struct rcumap *map, const void *key, si
 	map_assert_alive(map);
 	return value && value_size <= map->overwrite.size_max &&
 	       entry_size(key_size, value_size, false) <= map->overwrite.size_max && !map->closing &&
-	       (ttl_ms == RCUMAP_TTL_DEFAULT ? map->default_ttl_ms : ttl_ms) == RCUMAP_TTL_NEVER;
-}
-
-/* Is it of the most usual kind: an entry of one line from the slab, a key that is hashed and compared inline? All of that is known to
- * the compiler in a function that is declared READ_QUICK, and begins by looking. */
-static inline bool overwrite_is_small(const struct rcumap *map, size_t key_size, size_t value_size)
-{
-	return map->overwrite.small && key_size - 8 <= 8 && value_size - 16 <= 16;
+	       overwrite_is_endless(map, ttl_ms);
 }
 
 /* There is no memory: free blocks may rest with the reclaimer. Passes the error through. */
@@ -71,24 +86,22 @@ static inline int overwrite_build(struct rcumap *map, unsigned stripe, const str
 }
 
 /* 0: done. OVERWRITE_NOT: nothing has happened; *built is an entry with the content, for write_store(), or NULL. -ENOMEM, -EFAULT. Inside a
- * read section. The put suits; if it is `small`, that is a constant. Lock-free. */
-static inline int overwrite(struct rcumap *map, const struct write_content *content, uint64_t *version, bool small,
+ * read section. The put suits, `hash` is its key's; if it is `small`, that is a constant. Lock-free. */
+static inline int overwrite(struct rcumap *map, const struct write_content *content, uint64_t hash, uint64_t *version, bool small,
 			    struct rcumap_entry **built)
 {
-	const struct hash *how = &map->tables.hash;
 	const void *key = content->key;
 	const size_t key_size = content->key_size;
-	const uint64_t hash = small ? hash_short(how, key, key_size) : hash_key(how, key, key_size);
 	const struct table *table = tables_current(&map->tables);
 	const uint64_t tag = table_tag(table, hash);
 	const unsigned stripe = stripe_index();
 	/* With a hash of the user's all keys may have one: who is refused for that, again and again, shall take no memory. */
-	const bool early = small || !how->fn;
+	const bool early = small || !map->tables.hash.fn;
 	struct line *line = table_line(table, hash);
 	struct bucket_place place;
 	int error;
 
-	__builtin_prefetch(line, 1);
+	prefetch_to_write(line);
 	*built = NULL;
 	if (early) {
 		error = overwrite_build(map, stripe, content, small, built);
@@ -123,8 +136,7 @@ static inline int overwrite(struct rcumap *map, const struct write_content *cont
 	}
 	if (version)
 		*version = drawn;
-	stripe_add(stripe, &map->stripe[stripe].replaced, 1);
-	stripe_add(stripe, &map->stripe[stripe].retired_bytes, old_size);
+	stripe_add_two(stripe, &map->stripe[stripe].replaced, 1, &map->stripe[stripe].retired_bytes, old_size);
 	retire_fill(cell, old, RCUMAP_REPLACED, old_size);
 	return 0;
 }

@@ -15,6 +15,9 @@ struct verbs {
 		   size_t *value_size, uint64_t *version);
 	size_t (*get_batch)(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
 			    struct rcumap_copy *copies);
+	/* Puts that suit (map/overwrite.h). */
+	int (*put_small)(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
+			 uint64_t *version);
 	int (*put)(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 		   uint64_t *version);
 	int (*store)(struct rcumap *map, struct write_store *store);

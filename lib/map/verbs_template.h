@@ -180,37 +180,52 @@ WRITER(remove_key, write_remove, write_remove)
 WRITER(touch, write_touch, write_touch)
 WRITER(update, write_update, write_update)
 
-/* The content is copied for the steps, or it would have to be in memory before. */
-#define OVERWRITE(small)                                                                                                  \
-	const struct write_content content = { key, key_size, value, value_size };                                        \
-	struct rcumap_entry *built;                                                                                       \
-                                                                                                                          \
-	SECTION_LOCK();                                                                                                   \
-                                                                                                                          \
-	const int result = overwrite(map, &content, version, small, &built);                                              \
-                                                                                                                          \
-	SECTION_UNLOCK();                                                                                                 \
-	return __builtin_expect(result != OVERWRITE_NOT, 1) ?                                                             \
-		       result :                                                                                           \
-		       write_put_in_steps(map, &(struct write_content){ key, key_size, value, value_size }, version, built)
+/* What is left of a put that was tried in one pass. The content is copied for the steps, or it would have to be in memory before. */
+#define OVERWRITE_END(result, built)                                                                                      \
+	(__builtin_expect((result) != OVERWRITE_NOT, 1) ?                                                                 \
+		 (result) :                                                                                               \
+		 write_put_in_steps(map, &(struct write_content){ key, key_size, value, value_size }, version, built))
 
-static __attribute__((noinline)) int put_any(struct rcumap *map, const void *key, size_t key_size, const void *value,
-					     size_t value_size, uint64_t *version)
+static __attribute__((noinline)) int put(struct rcumap *map, const void *key, size_t key_size, const void *value,
+					 size_t value_size, uint64_t *version)
 {
-	OVERWRITE(false);
+	const struct write_content content = { key, key_size, value, value_size };
+	struct rcumap_entry *built;
+
+	SECTION_LOCK();
+
+	const int result = overwrite(map, &content, hash_key(&map->tables.hash, key, key_size), version, false, &built);
+
+	SECTION_UNLOCK();
+	return OVERWRITE_END(result, built);
 }
 
-READ_QUICK static int put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
-			  uint64_t *version)
+READ_QUICK static int put_small(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
+				uint64_t *version)
 {
-	if (__builtin_expect(!overwrite_is_small(map, key_size, value_size), 0))
-		return put_any(map, key, key_size, value, value_size, version);
-	OVERWRITE(true);
+	const struct write_content content = { key, key_size, value, value_size };
+	struct rcumap_entry *built;
+
+	/* The caller has asked. Here it says so to the compiler. */
+	if (!overwrite_is_small(key_size, value_size))
+		__builtin_unreachable();
+
+	const uint64_t hashed = hash_short(&map->tables.hash, key, key_size);
+	void *const section = SECTION_ENTER();
+
+	if (__builtin_expect(!section, 0))
+		return put(map, key, key_size, value, value_size, version);
+
+	const int result = overwrite(map, &content, hashed, version, true, &built);
+
+	SECTION_LEAVE(section);
+	return OVERWRITE_END(result, built);
 }
 
 const struct verbs VERBS = {
 	.get = get,
 	.get_batch = get_batch,
+	.put_small = put_small,
 	.put = put,
 	.store = store,
 	.remove = remove_key,

@@ -67,7 +67,9 @@ static int remove_key(struct rcumap *map, const void *key, size_t key_size, enum
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version)
 {
-	if (__builtin_expect(overwrite_suits(map, key, key_size, value, value_size, ttl_ms), 1))
+	if (__builtin_expect(overwrite_suits_small(map, key, key_size, value, value_size, ttl_ms), 1))
+		return map->verbs->put_small(map, key, key_size, value, value_size, version);
+	if (overwrite_suits(map, key, key_size, value, value_size, ttl_ms))
 		return map->verbs->put(map, key, key_size, value, value_size, version);
 	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_ALWAYS, 0, version);
 }

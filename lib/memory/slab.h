@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ground/prefetch.h"
 #include "ground/stripe.h"
 #include "layout/address.h"
 
@@ -106,7 +107,7 @@ static inline void *slab_block_at(const struct slab_class *class, struct magazin
 		return m->run + i * class->block_size;
 	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
 	if (i + 2 < m->count)
-		__builtin_prefetch(m->cells[i + 2], 1);
+		prefetch_to_write(m->cells[i + 2]);
 	return m->cells[i];
 }
 
