@@ -21,7 +21,7 @@
 
 struct options {
 	const char *measures, *pairs, *subjects, *mixes, *threads, *json, *csv;
-	double seconds, stall_seconds;
+	double seconds, stall_seconds, rest_seconds;
 	uint64_t rounds, seed, growth_pairs, growth_rounds, rival_rounds, overhead_pairs, stalled_pairs, pace;
 	bool ours_alone, check;
 };
@@ -69,6 +69,7 @@ static struct options parse(int argc, char **argv)
 			     .growth_pairs = 10000000,
 			     .growth_rounds = 9,
 			     .rival_rounds = 3,
+			     .rest_seconds = 5,
 			     .stalled_pairs = 1000000,
 			     .stall_seconds = 4,
 			     .pace = 300000,
@@ -84,6 +85,7 @@ static struct options parse(int argc, char **argv)
 		ARG_U64("growth-pairs", &o.growth_pairs, "growth: how many pairs a map grows to"),
 		ARG_U64("growth-rounds", &o.growth_rounds, "growth: rounds of the first subject"),
 		ARG_U64("rival-rounds", &o.rival_rounds, "growth: rounds of the others"),
+		ARG_DOUBLE("rest-seconds", &o.rest_seconds, "growth: the pause before each round"),
 		ARG_U64("stalled-pairs", &o.stalled_pairs, "stalled: how many pairs there are"),
 		ARG_DOUBLE("stall-seconds", &o.stall_seconds, "stalled: how long the reader stays; a quarter of that before, half of it after"),
 		ARG_U64("pace", &o.pace, "stalled: overwrites a second"),
@@ -99,8 +101,9 @@ static struct options parse(int argc, char **argv)
 	args_parse(args, "librcumap beside every other map that was there when this was built.", argc, argv);
 	if (o.rounds < 1 || o.rounds > MATRIX_ROUNDS || o.seconds <= 0)
 		refuse("1 to 16 rounds, and more than 0 seconds", NULL);
-	if (o.growth_rounds < 1 || o.growth_rounds > MATRIX_ROUNDS || o.rival_rounds > o.growth_rounds || o.growth_pairs < 1000)
-		refuse("1 to 16 rounds of growth, no more of the rivals, and at least 1000 pairs", NULL);
+	if (o.growth_rounds < 1 || o.growth_rounds > MATRIX_ROUNDS || o.rival_rounds > o.growth_rounds || o.growth_pairs < 1000 ||
+	    !(o.rest_seconds >= 0 && o.rest_seconds <= 60))
+		refuse("1 to 16 rounds of growth, no more of the rivals, at least 1000 pairs, and a rest of 0 to 60 seconds", NULL);
 	if (o.stalled_pairs < 1000 || o.stall_seconds <= 0 || o.pace < 1000 || o.pace > 100000000)
 		refuse("at least 1000 pairs, and 1000 to 100 million overwrites a second", NULL);
 	if (o.overhead_pairs < 1000)
@@ -272,6 +275,7 @@ static void measure_growth(struct comparison *c, const struct options *o)
 	c->growth.pairs = o->growth_pairs;
 	c->growth.rounds = (unsigned)o->growth_rounds;
 	c->growth.rival_rounds = (unsigned)o->rival_rounds;
+	c->growth.rest_seconds = o->rest_seconds;
 	growth_measure(&c->growth, &c->matrix);
 	growth_print(&c->growth, &c->matrix);
 	growth_judge(&c->growth, &c->matrix, &c->bounds);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "growth.h"
 
+#include "clock.h"
 #include "format.h"
 
 #include <stdio.h>
@@ -33,6 +34,14 @@ struct filling {
 	uint64_t filled;
 };
 
+/* A virtual machine that tells its host which memory is free, as virtio's balloon does, does so two seconds after it was given back, and
+ * stands still meanwhile: for 30 ms, with all threads, where a map of ten million pairs was destroyed before. That would be
+ * taken for the next map's. */
+static void rest(const struct growth *g)
+{
+	sleep_ns((uint64_t)(g->rest_seconds * 1e9));
+}
+
 static void fill(struct filling *f, unsigned s, bool reserved, unsigned round)
 {
 	static struct load_result load;
@@ -47,6 +56,7 @@ static void fill(struct filling *f, unsigned s, bool reserved, unsigned round)
 
 	if (reserved && subject->reserve)
 		reserve(&p.run, p.pairs);
+	rest(f->g);
 	memset(&load, 0, sizeof load);
 	pairs_load(&p, &load);
 	run_destroy(&p.run);

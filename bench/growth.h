@@ -21,6 +21,7 @@ struct growth_way {
 struct growth {
 	uint64_t pairs;		       /* to be stored */
 	unsigned rounds, rival_rounds; /* of the first subject, and of the others: at most as many */
+	double rest_seconds;	       /* before each */
 	struct {
 		struct growth_way growing, reserved; /* without rounds where the subject cannot do that */
 	} of[MATRIX_SUBJECTS];
