@@ -39,6 +39,41 @@ static bool is_zero(const char *p, size_t size)
 	return true;
 }
 
+/* Where the kernel can: from 5.14 on. */
+static bool kernel_touches(void)
+{
+#ifdef MADV_POPULATE_WRITE
+	char *p = pages_map(PAGE);
+	bool can = madvise(p, PAGE, MADV_POPULATE_WRITE) == 0;
+
+	pages_unmap(p, PAGE);
+	return can;
+#else
+	return false;
+#endif
+}
+
+static void touches_what_it_is_told(void)
+{
+	const size_t size = 3 * HUGE_PAGE;
+	char *p = pages_map(size);
+
+	if (!kernel_touches()) {
+		skip(4, "the kernel puts no pages there ahead");
+		pages_unmap(p, size);
+		return;
+	}
+	pages_touch(p, 0);
+	is_int(resident(p, size), 0, "no page of nothing");
+	p[HUGE_PAGE + PAGE] = 0x5a;
+	pages_touch(p + 1, 2 * HUGE_PAGE);
+	ok(resident(p, 2 * HUGE_PAGE + PAGE) == (int64_t)(2 * HUGE_PAGE / PAGE) + 1, "each page of a part, also of an odd one");
+	ok(is_zero(p, HUGE_PAGE) && p[HUGE_PAGE + PAGE] == 0x5a, "whose content stays");
+	pages_touch(p, size);
+	is_int(resident(p, size), size / PAGE, "and each of the whole");
+	pages_unmap(p, size);
+}
+
 static void maps_whole_zeroed_aligned_pages(void)
 {
 	for (unsigned i = 0; i < SIZES; i++) {
@@ -100,6 +135,7 @@ static void refuses_what_there_is_not(void)
 int main(void)
 {
 	maps_whole_zeroed_aligned_pages();
+	touches_what_it_is_told();
 	are_zeroed_again();
 	refuses_what_there_is_not();
 	return tap_done();

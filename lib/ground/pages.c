@@ -5,6 +5,10 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+/* Whoever maps memory, or meets a page that is not there, may have to wait while another thread has many pages brought or taken
+ * away. So no more than this at once. */
+#define PIECE PAGES_HUGE
+
 /* Reserved: the kernel refuses what the machine can never hold, instead of killing the process when it is touched. */
 static void *map(void *at, size_t size)
 {
@@ -68,7 +72,36 @@ void *pages_map(size_t size)
 	return huge(wide + head, size);
 }
 
+void pages_touch(void *p, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+	const uintptr_t odd = (uintptr_t)p & (PAGES_SMALL - 1);
+	char *at = (char *)p - odd;
+
+	size += odd;
+	while (size) {
+		const size_t piece = size < PIECE ? size : PIECE;
+
+		if (madvise(at, piece, MADV_POPULATE_WRITE) != 0)
+			return;
+		at += piece;
+		size -= piece;
+	}
+#else
+	(void)p;
+	(void)size;
+#endif
+}
+
 void pages_unmap(void *p, size_t size)
 {
+	/* From the end: what is left is one mapping, as before. */
+	while (size > PIECE) {
+		const size_t piece = size % PIECE ? size % PIECE : PIECE;
+
+		if (munmap((char *)p + (size - piece), piece) != 0)
+			break;
+		size -= piece;
+	}
 	munmap(p, size);
 }

@@ -324,6 +324,8 @@ uint64_t reclaimer_reclaim(struct rcumap *map)
 
 	more |= slab_recover(&map->memory.slab, &map->reclaimer.freer, RECOVERED_PER_TURN);
 
+	slab_prepare(&map->memory.slab);
+
 	uint64_t sleep_ns = reclaim_batch(map);
 
 	return more ? 0 : sleep_ns;

@@ -33,6 +33,7 @@ void reclaimer_init(struct rcumap *map)
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	wake_init(&reclaimer->wake);
+	slab_attend(&map->memory.slab, &reclaimer->wake);
 	pthread_mutex_init(&reclaimer->lock, NULL);
 	init_changed(reclaimer);
 }

@@ -7,7 +7,6 @@
 #include "ground/pages.h"
 #include "layout/address.h"
 
-#define PAGE ((size_t)4096)
 /* From here on an array of lines is mapped by itself. */
 #define LINES_MAPPED_MIN ((size_t)64 << 10)
 /* glibc leaves what is too small for a block of its own to the one before. */
@@ -179,7 +178,7 @@ static bool is_mapped(const struct memory *memory, size_t size)
 static size_t lines_bound(const struct memory *memory, size_t size)
 {
 	if (is_mapped(memory, size))
-		return (size + PAGE - 1) & ~(PAGE - 1);
+		return (size + PAGES_SMALL - 1) & ~(PAGES_SMALL - 1);
 	return budget_is_on(&memory->budget) ? outside_bound(&memory->outside, size, 64) : size;
 }
 

@@ -6,11 +6,12 @@
 
 #include "ground/pages.h"
 
-/* The largest run of blocks: longer for large blocks, so that its header and its odd end are a small share. */
+/* The largest run of blocks: longer for large blocks, so that its header and its odd end are a small share. 129 of the small ones fill a
+ * chunk of 2 MiB but for the chunk's own header, where of 16384 bytes 127 would fit. */
 #ifdef RCUMAP_DEBUG
 #define RUN_BYTES_SMALL 4096u
 #else
-#define RUN_BYTES_SMALL 16384u
+#define RUN_BYTES_SMALL 16256u
 #endif
 #define RUN_BYTES_LARGE 65536u
 #define RUN_SMALL_MAX 1024u
@@ -19,7 +20,7 @@
 #define RUN_SHARE 32u
 #define RUN_BLOCKS_MIN 3u
 #define CHUNK_MIN ((size_t)64 << 10)
-#define CHUNK_MAX ((size_t)8 << 20)
+#define CHUNK_MAX PAGES_HUGE
 /* A new chunk is at most this part of what the slab has already: what is mapped ahead stays a small share. */
 #define CHUNK_SHARE 8u
 /* Free blocks in a full magazine, at most. */
@@ -129,14 +130,22 @@ void slab_fini(struct slab *slab)
 	free_magazines(atomic_load_explicit(&slab->empty, memory_order_relaxed));
 	free_magazines(slab->resting);
 
-	struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_relaxed);
+	struct chunk *chunk = atomic_load_explicit(&slab->chunk, memory_order_relaxed),
+		     *ahead = atomic_load_explicit(&slab->ahead, memory_order_relaxed);
 
+	if (ahead)
+		pages_unmap(ahead, ahead->size);
 	while (chunk) {
 		struct chunk *older = chunk->older;
 
 		pages_unmap(chunk, chunk->size);
 		chunk = older;
 	}
+}
+
+void slab_attend(struct slab *slab, struct wake *wake)
+{
+	slab->wake = wake;
 }
 
 /* At least so that `bytes` fit behind the header. */
@@ -151,6 +160,67 @@ static size_t next_chunk_size(const struct slab *slab, size_t bytes)
 	return size;
 }
 
+static struct chunk *map_chunk(struct slab *slab, size_t size)
+{
+	struct chunk *chunk = pages_map(size);
+
+	if (!chunk)
+		return NULL;
+	chunk->size = size;
+	atomic_init(&chunk->used, CHUNK_HEADER);
+	atomic_fetch_add_explicit(&slab->bytes, size, memory_order_relaxed); /* a statistic */
+	return chunk;
+}
+
+static void unmap_chunk(struct slab *slab, struct chunk *chunk)
+{
+	atomic_fetch_sub_explicit(&slab->bytes, chunk->size, memory_order_relaxed); /* a statistic */
+	pages_unmap(chunk, chunk->size);
+}
+
+/* The chunk that is there ahead, if any is: the caller's. A run fits into it. */
+static struct chunk *take_ahead(struct slab *slab)
+{
+	/* relaxed: looked at before it is written to */
+	if (!atomic_load_explicit(&slab->ahead, memory_order_relaxed))
+		return NULL;
+	/* [AHEAD acquire] pairs with [AHEAD release] in slab_prepare(): the chunk's header is written. L4. */
+	return atomic_exchange_explicit(&slab->ahead, NULL, memory_order_acquire);
+}
+
+_Static_assert(CHUNK_MAX >= CHUNK_HEADER + RUN_BYTES_LARGE + RUN_HEADER, "a run fits into the largest chunk");
+
+/* Where chunks are as large as they will ever be: when the last quarter of the newest one is begun, which lies from `at` to `end` now.
+ * Not sooner, for what is there ahead is memory that nobody uses. */
+static void want_ahead(struct slab *slab, const struct chunk *newest, size_t at, size_t end)
+{
+	const size_t border = newest->size / 4 * 3;
+
+	if (!slab->wake || newest->size < CHUNK_MAX || at >= border || end < border)
+		return;
+	/* relaxed: a hint; one that is overlooked costs a writer his page */
+	atomic_store_explicit(&slab->wanted, true, memory_order_relaxed);
+	wake_signal(slab->wake);
+}
+
+void slab_prepare(struct slab *slab)
+{
+	/* relaxed, all: hints, as above; and nobody else makes `ahead` more than NULL */
+	if (!atomic_load_explicit(&slab->wanted, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&slab->wanted, false, memory_order_relaxed);
+	if (atomic_load_explicit(&slab->ahead, memory_order_relaxed))
+		return;
+
+	struct chunk *chunk = map_chunk(slab, CHUNK_MAX);
+
+	if (!chunk)
+		return;
+	pages_touch(chunk, chunk->size);
+	/* [AHEAD release] pairs with [AHEAD acquire] in take_ahead(). L4. */
+	atomic_store_explicit(&slab->ahead, chunk, memory_order_release);
+}
+
 /* `bytes` fresh bytes from the newest chunk, or from a new one. */
 static char *carve(struct slab *slab, size_t bytes)
 {
@@ -163,24 +233,24 @@ static char *carve(struct slab *slab, size_t bytes)
 			 * it passes `size` once per thread that sees this chunk as the newest. */
 			size_t at = atomic_fetch_add_explicit(&chunk->used, bytes, memory_order_relaxed);
 
-			if (at <= chunk->size && chunk->size - at >= bytes)
+			if (at <= chunk->size && chunk->size - at >= bytes) {
+				want_ahead(slab, chunk, at, at + bytes);
 				return (char *)chunk + at;
+			}
 		}
 
-		size_t size = next_chunk_size(slab, bytes);
-		struct chunk *fresh = pages_map(size);
+		struct chunk *fresh = take_ahead(slab);
 
+		if (!fresh)
+			fresh = map_chunk(slab, next_chunk_size(slab, bytes));
 		if (!fresh)
 			return NULL;
 		fresh->older = chunk;
-		fresh->size = size;
-		atomic_init(&fresh->used, CHUNK_HEADER);
 		/* [CHUNK release] publishes the header of the chunk. */
 		if (atomic_compare_exchange_strong_explicit(&slab->chunk, &chunk, fresh, memory_order_release,
 							    memory_order_relaxed))
-			atomic_fetch_add_explicit(&slab->bytes, size, memory_order_relaxed);
-		else
-			pages_unmap(fresh, size);
+			continue;
+		unmap_chunk(slab, fresh);
 	}
 }
 

@@ -13,7 +13,8 @@
  * to writers who help. These never call malloc, which may pause for as long as it likes: while they find none, what they
  * free waits in `discarded` for the reclaimer's next turn, who also leaves them more from then on.
  *
- * Memory once cut for a class stays with it until the map is destroyed.
+ * Memory once cut for a class stays with it until the map is destroyed. Of a large slab's chunks the next is there ahead, its pages
+ * touched, so that writers wait for no page that the kernel has to clear.
  *
  * Invariants
  * L1 A block is in at most one magazine, and each index of a magazine is taken at most once until the reclaimer
@@ -22,7 +23,8 @@
  *    passed. So the pop's compare-and-swap cannot succeed on a head that went and came back (no ABA), and a thread that
  *    was parked with a pointer to an exhausted magazine finds it exhausted still. Who pops is in a section, or is the reclaimer,
  *    who alone pushes to `empty`.
- * L3 Chunks are unmapped with the slab alone, so a magazine that lives in its run can be read at any time.
+ * L3 Chunks that were ever the newest are unmapped with the slab alone, so a magazine that lives in its run can be read at any time.
+ * L4 `ahead` is a chunk that was never the newest. The reclaimer alone stores one, where there is none; who takes it out is its only owner.
  */
 #ifndef RCUMAP_SLAB_H
 #define RCUMAP_SLAB_H
@@ -34,6 +36,7 @@
 
 #include "ground/prefetch.h"
 #include "ground/stripe.h"
+#include "ground/wake.h"
 #include "layout/address.h"
 
 /* Larger blocks than this are not for the slab. */
@@ -73,6 +76,9 @@ struct slab_class {
 struct slab {
 	struct slab_class class[SLAB_CLASSES];
 	_Atomic(struct chunk *) chunk; /* the newest; older ones hang off it */
+	_Atomic(struct chunk *) ahead; /* the next one; NULL: there is none */
+	_Atomic bool wanted; /* one will be needed soon */
+	struct wake *wake; /* signalled then; NULL: nobody prepares any */
 	_Atomic(struct magazine *) spent;
 	_Atomic(struct magazine *) empty; /* for helpers */
 	_Atomic uint32_t empties; /* there, about: counted before the push and after the pop */
@@ -91,6 +97,9 @@ struct slab_freer {
 };
 
 void slab_init(struct slab *slab);
+
+/* Before it is used: there is a reclaimer, who is woken this way, and calls slab_prepare(). */
+void slab_attend(struct slab *slab, struct wake *wake);
 
 /* Unmap everything. Nobody else uses the slab any more. */
 void slab_fini(struct slab *slab);
@@ -146,6 +155,9 @@ void slab_revive(struct slab *slab, struct slab_freer *freer);
 /* The reclaimer, each turn: make what was discarded usable, up to so many blocks, and leave arrays to helpers. True: there is
  * more to do. */
 bool slab_recover(struct slab *slab, struct slab_freer *freer, unsigned blocks);
+
+/* The reclaimer, each turn: map the chunk that writers will need next, if they asked for it. */
+void slab_prepare(struct slab *slab);
 
 /* Does anything wait for slab_rest()? */
 bool slab_has_spent(const struct slab *slab);
