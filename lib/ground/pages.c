@@ -75,6 +75,9 @@ void *pages_map(size_t size)
 void pages_touch(void *p, size_t size)
 {
 #ifdef MADV_POPULATE_WRITE
+	if (!size)
+		return;
+
 	const uintptr_t odd = (uintptr_t)p & (PAGES_SMALL - 1);
 	char *at = (char *)p - odd;
 
@@ -95,9 +98,14 @@ void pages_touch(void *p, size_t size)
 
 void pages_unmap(void *p, size_t size)
 {
-	/* From the end: what is left is one mapping, as before. */
+	munmap(p, size);
+}
+
+void pages_unmap_in_pieces(void *p, size_t size)
+{
+	/* From the end, at borders of huge pages: what is left is one mapping, as before. */
 	while (size > PIECE) {
-		const size_t piece = size % PIECE ? size % PIECE : PIECE;
+		const size_t odd = ((uintptr_t)p + size) % PIECE, piece = odd ? odd : PIECE;
 
 		if (munmap((char *)p + (size - piece), piece) != 0)
 			break;

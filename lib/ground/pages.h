@@ -25,5 +25,7 @@ void pages_touch(void *p, size_t size);
 
 /* Give back what pages_map() returned. */
 void pages_unmap(void *p, size_t size);
+/* The same, where much of it has been used: it takes longer, but nobody waits long who maps other memory meanwhile. */
+void pages_unmap_in_pieces(void *p, size_t size);
 
 #endif

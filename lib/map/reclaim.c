@@ -23,6 +23,12 @@
  * fills. With more writers than processors most of those who wait for one are inside their sections, and a grace
  * period takes many turns of the scheduler; those who yield are outside. */
 #define YIELD_BLOCKS_MIN 64u
+/* Blocks that await them when the grace period for which nobody waits shall come soon nevertheless. */
+#ifdef RCUMAP_DEBUG
+#define HASTE_BLOCKS_MIN 128u
+#else
+#define HASTE_BLOCKS_MIN 256u
+#endif
 /* With max_bytes: entries that each store gives back, so that the allocator finds what it is about to give out, and the batch is
  * done well before the next one; and for how long the reclaimer leaves it to them. */
 #define SHARE_CELLS 2u
@@ -195,7 +201,12 @@ bool reclaimer_help(struct rcumap *map)
 				break;
 		slab_flush(&map->memory.slab, &freer);
 	}
-	return retire_blocks(&map->retire) >= YIELD_BLOCKS_MIN;
+
+	const uint64_t blocks = retire_blocks(&map->retire);
+
+	if (blocks >= HASTE_BLOCKS_MIN)
+		wake_signal(&map->reclaimer.wake);
+	return blocks >= YIELD_BLOCKS_MIN;
 }
 
 bool reclaimer_has_work(const struct rcumap *map)
@@ -277,14 +288,23 @@ bool reclaimer_give_back(struct rcumap *map)
 	return finish_batch(map);
 }
 
+/* The grace period that was asked for shall come soon, if there is a reason. */
+static void hasten(struct rcumap *map)
+{
+	if (is_waited_for(map) || retire_blocks(&map->retire) >= HASTE_BLOCKS_MIN)
+		grace_hasten(&map->reclaimer.grace);
+}
+
 /* How long the reclaimer may sleep then. */
 static uint64_t reclaim_batch(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
 
 	if (reclaimer->batch_waits) {
-		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket))
+		if (!grace_passed(&reclaimer->grace, reclaimer->batch_ticket)) {
+			hasten(map);
 			return WAKE_FOREVER;
+		}
 
 		const bool passed = reclaimer->batch_passed;
 
@@ -310,8 +330,7 @@ static uint64_t reclaim_batch(struct rcumap *map)
 		/* [IDLE seq_cst] The take at its end sees what is begun from now on. C4. */
 		atomic_store_explicit(&reclaimer->idle, false, memory_order_seq_cst);
 		reclaimer->batch_ticket = grace_request(&reclaimer->grace);
-		if (is_waited_for(map))
-			grace_hasten(&reclaimer->grace);
+		hasten(map);
 	} else {
 		(void)reclaimer_give_back(map); /* nothing: barriers are done */
 	}
@@ -323,8 +342,6 @@ uint64_t reclaimer_reclaim(struct rcumap *map)
 	bool more = give_released(map);
 
 	more |= slab_recover(&map->memory.slab, &map->reclaimer.freer, RECOVERED_PER_TURN);
-
-	slab_prepare(&map->memory.slab);
 
 	uint64_t sleep_ns = reclaim_batch(map);
 

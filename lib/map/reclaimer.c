@@ -118,6 +118,9 @@ static void *run(void *arg)
 
 		uint64_t sleep_ns = reclaimer_reclaim(map);
 
+		if (!stop)
+			slab_prepare(&map->memory.slab);
+
 		bool done = stop && !reclaimer->batch_waits && !reclaimer_has_work(map);
 
 		fork_turn_end(map);

@@ -180,15 +180,20 @@ bool spare_wait(struct rcumap *map, struct spare_wait *wait)
 {
 	bool paused;
 
+	if (map->reclaimer.orphaned)
+		return false;
+	/* Also for whoever is refused now, and tries again. */
+	if (map->reclaimer.running) {
+		wake_signal(&map->reclaimer.wake);
+		grace_hasten(&map->reclaimer.grace);
+	}
 	/* Neither in the caller's section, which holds its memory back itself, nor where the reclaimer would wait for itself. */
-	if (!map->spare.wait_ns || map->reclaimer.orphaned || reclaimer_leave_section(map, &paused))
+	if (!map->spare.wait_ns || reclaimer_leave_section(map, &paused))
 		return false;
 
 	const uint64_t now_ns = clock_system_ns(CLOCK_MONOTONIC);
 	const bool first = !wait->until_ns;
 
-	wake_signal(&map->reclaimer.wake);
-	grace_hasten(&map->reclaimer.grace);
 	wait->claims = budget_claim(&map->memory.budget);
 	/* First it tries again, at once: from then on it knows which batches it has seen. */
 	if (first)

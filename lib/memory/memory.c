@@ -237,7 +237,7 @@ void memory_free_lines(struct memory *memory, void *p, size_t size)
 	size_t held = lines_bound(memory, size);
 
 	if (is_mapped(memory, size))
-		pages_unmap(p, held);
+		pages_unmap_in_pieces(p, held);
 	else
 		outside_free(&memory->outside, p, size);
 	atomic_fetch_sub_explicit(&memory->line_bytes, held, memory_order_relaxed);

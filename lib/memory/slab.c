@@ -196,7 +196,10 @@ static void want_ahead(struct slab *slab, const struct chunk *newest, size_t at,
 {
 	const size_t border = newest->size / 4 * 3;
 
-	if (!slab->wake || newest->size < CHUNK_MAX || at >= border || end < border)
+	if (at >= border || end < border || newest->size < CHUNK_MAX || !slab->wake)
+		return;
+	/* relaxed: a hint of how large the slab is */
+	if (atomic_load_explicit(&slab->bytes, memory_order_relaxed) / CHUNK_SHARE < CHUNK_MAX)
 		return;
 	/* relaxed: a hint; one that is overlooked costs a writer his page */
 	atomic_store_explicit(&slab->wanted, true, memory_order_relaxed);

@@ -5,11 +5,11 @@
  *
  * The thread starts with the first client and ends with the last. It begins at most one grace period per
  * GRACE_INTERVAL_NS: each costs every reader an interrupt (membarrier), back to back they would halve his speed. And where
- * one was busy for long, GRACE_REST times as long lies between it and the next, up to GRACE_INTERVAL_MAX_NS. That is
+ * one was busy for long, GRACE_REST times as long lies between the beginnings of it and the next, up to GRACE_INTERVAL_MAX_NS. That is
  * memb where there are no more processors than readers: of one that was descheduled inside his section, the thread learns
  * nothing new, and yet every other reader who leaves his wakes it, so that it interrupts them all, round after round, for as
- * long as it has a processor: three milliseconds at a time were measured. A client whose writers are about to wait for
- * memory may hasten it: then it is one per GRACE_HASTE_NS.
+ * long as it has a processor: three milliseconds at a time were measured. A client that is waited for, or
+ * has much garbage, may hasten it: then it is one per GRACE_HASTE_NS.
  *
  * Invariants
  * G1 A ticket is passed only after a grace period has ended that began after grace_request() returned it.
