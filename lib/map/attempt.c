@@ -8,7 +8,7 @@
 #include "map/evict.h"
 #include "map/expiry.h"
 #include "map/reclaim.h"
-#include "map/resize.h"
+#include "map/room.h"
 #include "map/spare.h"
 #include "protocol/load.h"
 #include "protocol/route.h"
@@ -357,53 +357,6 @@ static int arm(struct attempt *attempt, const struct finding *finding, const uin
 	return 0;
 }
 
-/* ------------------------------------------------------------------ room */
-
-/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
- * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
-static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
-{
-	uint64_t entries = map_occupied(attempt->map);
-
-	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->size))
-		return -EOVERFLOW;
-	if (view->lines < LOAD_CHAIN_LONG &&
-	    (!load_must_grow(entries, table->size) || !spare_may_grow(attempt->map, table, entries)))
-		return 1;
-
-	/* The reclaimer is late: grow here and now, with bounded work. */
-	int error = reclaimer_grow_urgently(attempt->map, table);
-
-	if (!error)
-		return 0;
-	if (view->lines < LOAD_CHAIN_MAX)
-		return 1;
-	/* Somebody grows it: help on, until this bucket has its turn. */
-	return error == -EBUSY ? 0 : error;
-}
-
-/* There is no EMPTY slot: chain a line, or let the table grow. 0: look again. -ENOMEM, -EFAULT, -EOVERFLOW. */
-static int make_room(struct attempt *attempt, struct finding *finding)
-{
-	struct tables *tables = &attempt->map->tables;
-	struct table *table = finding->table;
-	struct bucket_view *view = &finding->view;
-	struct line *line = NULL;
-
-	if (view->lines >= LOAD_CHAIN_LATE) {
-		int result = relieve(attempt, table, view);
-
-		if (result <= 0)
-			return result;
-	}
-
-	int error = table_alloc_line(tables, LINE_OPEN, &line);
-
-	if (!error && !bucket_extend(table, view, line))
-		table_discard_line(tables, line);
-	return error;
-}
-
 /* ------------------------------------------------------------------ publishing */
 
 static void count_held(struct attempt *attempt)
@@ -519,7 +472,7 @@ int attempt_put(struct attempt *attempt, struct finding *finding, const struct w
 			return result;
 	}
 	if (absent && !finding->view.empty_line) {
-		result = make_room(attempt, finding);
+		result = room_make(attempt, finding);
 		return result ? result : 1;
 	}
 	result = build_new(attempt, finding, content, life);

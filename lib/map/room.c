@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "map/room.h"
+
+#include <errno.h>
+
+#include "map/resize.h"
+#include "map/spare.h"
+#include "protocol/load.h"
+
+/* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
+ * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
+static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
+{
+	uint64_t entries = map_occupied(attempt->map);
+
+	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->size))
+		return -EOVERFLOW;
+	if (view->lines < LOAD_CHAIN_LONG &&
+	    (!load_must_grow(entries, table->size) || !spare_may_grow(attempt->map, table, entries)))
+		return 1;
+
+	/* The reclaimer is late: grow here and now, with bounded work. */
+	int error = reclaimer_grow_urgently(attempt->map, table);
+
+	if (!error)
+		return 0;
+	if (view->lines < LOAD_CHAIN_MAX)
+		return 1;
+	/* Somebody grows it: help on, until this bucket has its turn. */
+	return error == -EBUSY ? 0 : error;
+}
+
+int room_make(struct attempt *attempt, struct finding *finding)
+{
+	struct tables *tables = &attempt->map->tables;
+	struct table *table = finding->table;
+	struct bucket_view *view = &finding->view;
+	struct line *line = NULL;
+
+	if (view->lines >= LOAD_CHAIN_LATE) {
+		int result = relieve(attempt, table, view);
+
+		if (result <= 0)
+			return result;
+	}
+
+	int error = table_alloc_line(tables, LINE_OPEN, &line);
+
+	if (!error && !bucket_extend(table, view, line))
+		table_discard_line(tables, line);
+	return error;
+}
