@@ -202,6 +202,7 @@ struct step {
 	unsigned seen; /* entries so far */
 	bool takes_loads; /* there is nothing else: also what is being loaded */
 	size_t bytes; /* what was removed counted */
+	int error; /* why a bucket was passed over */
 };
 
 static int remove_at(struct step *step, struct line *line, unsigned slot, uint64_t word, enum rcumap_reason reason)
@@ -268,13 +269,18 @@ static int examine(struct step *step, struct line *line, unsigned slot)
 /* From place->skip on; place is where to go on afterwards. Results as of examine(). */
 static int examine_bucket(struct step *step, struct place *place)
 {
+	struct tables *tables = &step->attempt->map->tables;
 	struct bucket_view view;
 	int result;
 	uint64_t position = 0;
 
-	step->table = route_bucket(&step->attempt->map->tables, place->hash, &view, &result);
-	if (!step->table)
-		return result;
+	step->table = route_bucket(tables, place->hash, &view, &result);
+	if (!step->table) {
+		/* It migrates, and waits for memory: perhaps for what others have. */
+		step->error = result;
+		place_advance(place, table_last_hash(tables_current(tables), place->hash));
+		return 0;
+	}
 	step->view = &view;
 	for (struct line *line = view.line; line; line = line_next(line))
 		for (unsigned i = 0; i < LINE_SLOTS; i++, position++) {
@@ -327,7 +333,7 @@ static bool take_free(struct attempt *attempt, const struct need *need)
 
 /*
  * Remove an entry, by the policy. 1: done, its unit is the caller's, and *bytes of `live`; 0: what is needed was to be
- * had meanwhile; -ENOSPC: all there is to evict is in the hands of others.
+ * had meanwhile; -ENOSPC: all there is to evict is in the hands of others, or, as -ENOMEM, -EFAULT, cannot be looked at.
  *
  * A hand may find its part empty: many of it came and went by themselves, and their units are free; or all of probation
  * had been found, and was promoted on the way. What it has seen counts for the other hand too, so this ends after
@@ -352,7 +358,7 @@ static int evict(struct attempt *attempt, const struct need *need, size_t *bytes
 		if (vain < (uint64_t)ROUNDS_IN_VAIN << share_bits(tables_current(&map->tables)))
 			continue;
 		if (step.takes_loads)
-			return -ENOSPC;
+			return step.error ? step.error : -ENOSPC;
 		step.takes_loads = true;
 		vain = 0;
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "map/evict.h"
 #include "map/spare.h"
 #include "protocol/load.h"
 #include "protocol/migrate.h"
@@ -133,6 +134,8 @@ bool reclaimer_resize(struct rcumap *map)
 		growing = table_next(table)->size > table->size;
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
+		if (error == -ENOSPC)
+			evict_relieve(map); /* perhaps nobody stores anything */
 	} else {
 		unsigned size = decide_size(map, table);
 

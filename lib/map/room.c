@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "map/evict.h"
 #include "map/resize.h"
 #include "map/spare.h"
 #include "protocol/load.h"
@@ -48,5 +49,8 @@ int room_make(struct attempt *attempt, struct finding *finding)
 
 	if (!error && !bucket_extend(table, view, line))
 		table_discard_line(tables, line);
+	/* Nobody evicts for the entry before its bucket has room, and perhaps nobody else stores anything. */
+	if (error == -ENOSPC)
+		evict_pay(attempt, sizeof *line);
 	return error;
 }

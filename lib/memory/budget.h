@@ -15,7 +15,8 @@
  *
  * Two things must be had when nothing is left, for removals: the records of what is retired, and the overflow lines of a
  * table that others migrate into. For the first each entry counts RECORD_BYTES more, and the blocks of records that may be
- * open are set aside (B2); for the second each table counts a part more (B3).
+ * open are set aside (B2); for the second each table counts a part more (B3), of which writers draw only while nobody migrates.
+ * A table that was overfull, because the reclaimer came late, may need more: then it waits until somebody has evicted as much.
  *
  * Invariants
  * B1 `held` is never charged, so all blocks that it was taken for and all that is set aside are within the limit.
