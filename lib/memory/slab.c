@@ -6,12 +6,11 @@
 
 #include "ground/pages.h"
 
-/* The largest run of blocks: longer for large blocks, so that its header and its odd end are a small share. 129 of the small ones fill a
- * chunk of 2 MiB but for the chunk's own header, where of 16384 bytes 127 would fit. */
+/* The largest run of blocks: longer for large blocks, so that its header is a small share. */
 #ifdef RCUMAP_DEBUG
 #define RUN_BYTES_SMALL 4096u
 #else
-#define RUN_BYTES_SMALL 16256u
+#define RUN_BYTES_SMALL 16384u
 #endif
 #define RUN_BYTES_LARGE 65536u
 #define RUN_SMALL_MAX 1024u
@@ -83,13 +82,28 @@ static unsigned class_of(size_t size)
 	return SLAB_CLASSES - 20 + (shift - 5) * 4 + step;
 }
 
-/* In the largest run of blocks of a size: whole lines, for they are what a run takes. */
+/* Runs follow each other: whole lines each. */
+static size_t run_bytes(uint32_t block_size, uint32_t blocks)
+{
+	return (RUN_HEADER + (size_t)blocks * block_size + RUN_HEADER - 1) & ~(size_t)(RUN_HEADER - 1);
+}
+
+/* In the largest run of blocks of a size: of the longer half of all lengths the one that brings most blocks into a chunk. */
 static uint32_t blocks_in_run(uint32_t block_size)
 {
-	const uint32_t run_bytes = block_size <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
-	const uint32_t alignment = block_size & -block_size, blocks = (run_bytes - RUN_HEADER) / block_size;
+	const size_t longest = block_size <= RUN_SMALL_MAX ? RUN_BYTES_SMALL : RUN_BYTES_LARGE;
+	uint32_t best = 0;
+	size_t most = 0;
 
-	return alignment < RUN_HEADER ? blocks - blocks % (RUN_HEADER / alignment) : blocks;
+	for (uint32_t blocks = 1; run_bytes(block_size, blocks) <= longest; blocks++) {
+		const size_t bytes = run_bytes(block_size, blocks), in_chunk = (CHUNK_MAX - CHUNK_HEADER) / bytes * blocks;
+
+		if (bytes < longest / 2 || in_chunk < most)
+			continue;
+		most = in_chunk;
+		best = blocks;
+	}
+	return best;
 }
 
 void slab_init(struct slab *slab)
@@ -242,6 +256,11 @@ static char *carve(struct slab *slab, size_t bytes)
 			}
 		}
 
+		/* relaxed: a look; somebody may have brought one while this thread was on its way here, and so much memory is not had for
+		 * nothing */
+		if (atomic_load_explicit(&slab->chunk, memory_order_relaxed) != chunk)
+			continue;
+
 		struct chunk *fresh = take_ahead(slab);
 
 		if (!fresh)
@@ -273,8 +292,7 @@ static struct magazine *fresh_run(struct slab *slab, unsigned c)
 {
 	struct slab_class *class = &slab->class[c];
 	uint32_t blocks = next_run_blocks(class);
-	/* Runs follow each other: whole lines each. */
-	size_t bytes = (RUN_HEADER + (size_t)blocks * class->block_size + RUN_HEADER - 1) & ~(size_t)(RUN_HEADER - 1);
+	size_t bytes = run_bytes(class->block_size, blocks);
 	char *run = carve(slab, bytes);
 
 	if (!run)
