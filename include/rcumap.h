@@ -203,6 +203,7 @@ uint64_t rcumap_count(const struct rcumap *map);
  * @retval 0           done: the table is that large.
  * @retval -EINVAL     map is NULL, capacity above RCUMAP_CAPACITY_MAX.
  * @retval -ENOMEM     no memory for the table; the map works on with the one it has.
+ * @retval -ENOSPC     no room for it now, beside all that max_bytes counts; likewise.
  * @retval -EFAULT     the user's allocator returned an unusable address.
  * @retval -EDEADLK    inside a read section (bp, memb), or in a callback of the map.
  * @retval -EAGAIN     in a child of fork() that could start no threads.

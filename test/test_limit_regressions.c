@@ -222,6 +222,119 @@ static void what_fits_once_fits_again(void)
 	fixture_destroy(map);
 }
 
+/* What had been kept free for garbage stayed so when there was none: nobody waits for a batch who is refused for good. */
+static void what_was_kept_free_is_not_lost(void)
+{
+	struct rcumap_options options = { .max_bytes = LIMIT, .wait_ms = 10000, .capacity = 4500 };
+
+	fault_init(&allocator);
+	options.allocator = fault_allocator(&allocator);
+
+	struct rcumap *map = fixture_map(&options);
+	const uint64_t large = map->memory.budget.live.limit - quota_charged(&map->memory.budget.live) - 4096;
+
+	for (unsigned i = 0; i < 200 && map->spare.slack < LIMIT / 16; i++)
+		put(map, 0, LIMIT / 2, RCUMAP_TTL_NEVER);
+	ok(map->spare.slack >= LIMIT / 16, "%s: much is kept free for garbage", fixture_name());
+	rcumap_clear(map);
+	rcumap_barrier(map);
+	is_int(put(map, 0, large, RCUMAP_TTL_NEVER), 0, "%s: in the empty map what fits is stored", fixture_name());
+	fixture_destroy(map);
+}
+
+/* ------------------------------------------------------------------ what others hold */
+
+static bool stored_at_last(struct rcumap *map, uint64_t key, size_t size)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		if (put(map, key, size, RCUMAP_TTL_NEVER) == 0)
+			return true;
+		rcumap_barrier(map);
+	}
+	return false;
+}
+
+/* Entries that were removed and are held are no garbage: nothing was evicted for them, and once they took more than is kept free
+ * for that all stores were refused, beside a full map. */
+static void held_entries_are_evicted_for(void)
+{
+	enum { HELD = 16, SIZE = 10000 };
+	struct rcumap_options options = bytes_options();
+	struct rcumap *map = fixture_map(&options);
+	const struct rcumap_entry *held[HELD];
+	unsigned refused = 0;
+
+	for (uint64_t key = 0; key < HELD; key++) {
+		put(map, key, SIZE, RCUMAP_TTL_NEVER);
+		rcumap_read_lock(map);
+		held[key] = rcumap_find(map, &key, sizeof key);
+		if (!held[key] || rcumap_hold(map, held[key]) != 0)
+			bail("hold");
+		rcumap_read_unlock(map);
+		rcumap_delete(map, &key, sizeof key);
+	}
+	for (uint64_t key = 1000; key < 5000; key++)
+		refused += !stored_at_last(map, key, 500);
+	is_int(refused, 0, "%s: others are stored beside what is held", fixture_name());
+	ok(fixture_stats(map).evicted > 0 && budget_orphans(&map->memory.budget) >= HELD * SIZE,
+	   "%s: some were evicted for that", fixture_name());
+	for (unsigned i = 0; i < HELD; i++)
+		rcumap_release(map, held[i]);
+	rcumap_clear(map);
+	rcumap_barrier(map);
+	is_int(budget_orphans(&map->memory.budget), 0, "%s: what was released counts no more", fixture_name());
+	fixture_destroy(map);
+}
+
+/* What is held and could be found was evicted like the rest, though its memory did not come back. */
+static void held_entries_stay(void)
+{
+	enum { HELD = 100 };
+	struct rcumap_options options = bytes_options();
+	struct rcumap *map = fixture_map(&options);
+	const struct rcumap_entry *held[HELD];
+	unsigned gone = 0;
+
+	for (uint64_t key = 0; key < HELD; key++) {
+		put(map, key, 1000, RCUMAP_TTL_NEVER);
+		rcumap_read_lock(map);
+		held[key] = rcumap_find(map, &key, sizeof key);
+		if (!held[key] || rcumap_hold(map, held[key]) != 0)
+			bail("hold");
+		rcumap_read_unlock(map);
+	}
+	for (uint64_t key = 1000; key < 5000; key++)
+		if (!stored_at_last(map, key, 1000))
+			bail("a put");
+	for (uint64_t key = 0; key < HELD; key++) {
+		gone += rcumap_get(map, &key, sizeof key, NULL, 0, NULL, NULL) == -ENOENT;
+		rcumap_release(map, held[key]);
+	}
+	is_int(gone, 0, "%s: while there are others to evict, what is held stays", fixture_name());
+	fixture_destroy(map);
+}
+
+/* ------------------------------------------------------------------ a smaller table */
+
+/* A full map never had the memory for one, and nobody evicted for it: a table for tiny entries stayed when large ones had come. */
+static void a_full_map_shrinks(void)
+{
+	struct rcumap_options options = { .max_bytes = 4 * LIMIT, .wait_ms = 10000 };
+	struct rcumap *map = fixture_map(&options);
+	uint64_t key = 0;
+
+	while (fixture_stats(map).evicted == 0)
+		put(map, key++, 8, RCUMAP_TTL_NEVER);
+	for (unsigned i = 0; i < 6000 && fixture_stats(map).shrunk < 2; i++) {
+		put(map, key++, 4000, RCUMAP_TTL_NEVER);
+		if (i % 8 == 0)
+			rcumap_barrier(map); /* slowly: nothing is kept free for garbage */
+	}
+	ok(fixture_stats(map).shrunk >= 2, "%s: a table that has become too large shrinks: %llu slots for %llu entries", fixture_name(),
+	   (unsigned long long)fixture_stats(map).table_slots, (unsigned long long)fixture_stats(map).entries);
+	fixture_destroy(map);
+}
+
 int main(void)
 {
 	refused_stores_take_no_records();
@@ -229,5 +342,9 @@ int main(void)
 	fixture_each_flavor(expiry_goes_on_without_room);
 	fixture_each_flavor(nothing_given_wakes_nobody);
 	fixture_each_flavor(what_fits_once_fits_again);
+	fixture_each_flavor(what_was_kept_free_is_not_lost);
+	fixture_each_flavor(held_entries_are_evicted_for);
+	fixture_each_flavor(held_entries_stay);
+	fixture_each_flavor(a_full_map_shrinks);
 	return tap_done();
 }

@@ -54,6 +54,8 @@ enum rcumap_reason {
 
 /**
  * Told of each entry that was removed, once, after its grace period: no reader has it any more, but who holds it.
+ * That is some milliseconds after the removal if no reader stays; with memb, where all processors are busy, up to
+ * 50 ms more, unless somebody waits for it.
  *
  * `entry` is valid during the call; rcumap_hold() keeps it longer. Entries come in no particular order, not even
  * those of one key.

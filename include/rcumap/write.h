@@ -142,6 +142,7 @@ int rcumap_touch(struct rcumap *map, const void *key, size_t key_size, uint64_t 
  * @retval -EINVAL      map or key is NULL, key_size out of range.
  * @retval -ENOMEM      no memory for the record by which the entry would be retired, or to finish moving its bucket
  *                      to a smaller table; the key is still there.
+ * @retval -ENOSPC      likewise within max_bytes, and it did not come back within wait_ms.
  * @retval -EFAULT      the user's allocator returned an unusable address for one of these.
  * @retval -ESHUTDOWN   in a callback while the map is being destroyed.
  *

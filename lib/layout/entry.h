@@ -261,6 +261,13 @@ static inline bool entry_hold(struct rcumap_entry *entry, bool *first)
 	return true;
 }
 
+/* Does anybody hold it? A hint. */
+static inline bool entry_is_held(const struct rcumap_entry *entry)
+{
+	/* relaxed: a hint */
+	return (atomic_load_explicit(&((struct rcumap_entry *)entry)->holds, memory_order_relaxed) & ENTRY_HOLDS_MAX) != 0;
+}
+
 /* True: the caller was the last, and the entry an orphan: it is his to give back. *last: nobody holds it now. */
 static inline bool entry_release(struct rcumap_entry *entry, bool *last)
 {

@@ -20,8 +20,6 @@ enum hand { HAND_PROBATION, HAND_MAIN };
 /* Rounds over the whole table in a row that find nothing at all, before it is given up: what there is to evict is on its way
  * in. */
 #define ROUNDS_IN_VAIN 16u
-/* What the reclaimer evicts at once, when it can get no memory. */
-#define RELIEF_BYTES 4096u
 
 static bool counts_bytes(const struct rcumap *map)
 {
@@ -200,7 +198,7 @@ struct step {
 	struct bucket_view *view;
 	enum hand hand;
 	unsigned seen; /* entries so far */
-	bool takes_loads; /* there is nothing else: also what is being loaded */
+	bool takes_loads; /* there is nothing else: also what is being loaded, or held */
 	size_t bytes; /* what was removed counted */
 	int error; /* why a bucket was passed over */
 };
@@ -243,6 +241,9 @@ static int examine(struct step *step, struct line *line, unsigned slot)
 		return remove_at(step, line, slot, word, RCUMAP_EXPIRED);
 	/* A value that is being loaded is not seen: else its place would be lost wherever a part has nothing else. */
 	if (is_place && !deadline_is_finite(placeholder_word(entry)) && !step->takes_loads)
+		return 0;
+	/* Its memory would not come back before it is released. */
+	if (counts_bytes(step->attempt->map) && entry_is_held(entry) && !step->takes_loads)
 		return 0;
 	if (++step->seen < EVICT_STEPS) {
 		if (step->hand == HAND_MAIN && heat) {
@@ -415,14 +416,23 @@ static int evict_bytes(struct attempt *attempt, struct need *need)
 	return 0;
 }
 
-/* Once the fund is what it should be: it follows the entries that come, not those that go. */
-static bool could_fit(struct rcumap *map, size_t bytes)
+/* More than the capacity is to be stored. Does it fit once the fund is what it should be, which follows the entries that come, not
+ * those that go, and nothing is kept free? 0. -ENOSPC: when what others hold has been released, and a table that migrates is gone.
+ * -EFBIG: never. */
+static int make_fit(struct rcumap *map, size_t bytes)
 {
 	const struct table *table = tables_current(&map->tables);
+	uint64_t later = budget_orphans(&map->memory.budget);
 
-	if (!table_next(table))
+	if (table_next(table))
+		later += budget_table_bytes(tables_bytes_of(&map->tables, table->size));
+	else
 		spare_plan(map, table, map_occupied(map));
-	return bytes <= capacity(map);
+	if (bytes > capacity(map))
+		spare_yield(map);
+	if (bytes <= capacity(map))
+		return 0;
+	return bytes <= capacity(map) + later ? -ENOSPC : -EFBIG;
 }
 
 int evict_secure_bytes(struct attempt *attempt, size_t size)
@@ -434,15 +444,12 @@ int evict_secure_bytes(struct attempt *attempt, size_t size)
 
 	struct need need = { live(map), memory_entry_bound(&map->memory, size) };
 	const size_t bound = need.units;
+	int error = bound > capacity(map) ? make_fit(map, bound) : 0;
 
-	if (bound > capacity(map) && !could_fit(map, bound))
-		return -EFBIG;
-	if (!take_free(attempt, &need)) {
-		int error = evict_bytes(attempt, &need);
-
-		if (error)
-			return error;
-	}
+	if (!error && !take_free(attempt, &need))
+		error = evict_bytes(attempt, &need);
+	if (error)
+		return error;
 	attempt->bytes = bound;
 	return 0;
 }
@@ -470,12 +477,12 @@ void evict_pay(struct attempt *attempt, size_t bytes)
 	}
 }
 
-void evict_relieve(struct rcumap *map)
+void evict_relieve(struct rcumap *map, size_t bytes)
 {
 	struct attempt attempt = attempt_begin(map, NULL, 0);
 
 	attempt.own = true;
-	evict_pay(&attempt, RELIEF_BYTES);
+	evict_pay(&attempt, bytes);
 	(void)attempt_end(&attempt, 0);
 }
 

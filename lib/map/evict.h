@@ -49,10 +49,13 @@ int evict_secure(struct attempt *attempt);
  * that before the last one, or less than that if no structure has grown meanwhile. Also -EFBIG: it will never fit. */
 int evict_secure_bytes(struct attempt *attempt, size_t size);
 
+/* What an overflow line takes, with all that an allocator may add to it. */
+#define EVICT_LINE_BYTES (4 * sizeof(struct line))
+
 /* A structure was had, or could not be, and is nobody's who stores: while there is a debt, evict so many bytes for it, or one
  * entry more. In relieve() the reclaimer, on its own, inside a section. Bounded, as above. */
 void evict_pay(struct attempt *attempt, size_t bytes);
-void evict_relieve(struct rcumap *map);
+void evict_relieve(struct rcumap *map, size_t bytes);
 
 /* attempt->entry has been allocated: what it counts is known. */
 void evict_built(struct attempt *attempt);

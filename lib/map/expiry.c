@@ -33,6 +33,8 @@
 #define POLL_NS UINT64_C(50000000)
 /* After want of memory. */
 #define RETRY_NS UINT64_C(100000000)
+/* What the reclaimer evicts then. */
+#define RELIEF_BYTES 4096u
 
 static uint64_t tick_at(uint64_t us)
 {
@@ -317,7 +319,7 @@ bool expiry_turn(struct rcumap *map, uint64_t *sleep_ns)
 
 	expiry_unlock(map);
 	if (!enough)
-		evict_relieve(map); /* perhaps nobody stores anything */
+		evict_relieve(map, RELIEF_BYTES); /* perhaps nobody stores anything */
 	if (*sleep_ns > idle)
 		*sleep_ns = idle;
 	return enough && (!due || !taken);

@@ -150,6 +150,7 @@ struct eviction {
 struct spare {
 	uint64_t wait_ns; /* 0: not at all */
 	_Atomic uint64_t fund; /* charged for the next table */
+	_Atomic uint64_t wanted; /* of it, at least: for a smaller table that could not be had; 0: none is wanted */
 	_Atomic uint64_t refused, waited; /* statistics */
 	/* Under the reclaimer's lock. */
 	uint64_t slack; /* charged for garbage */

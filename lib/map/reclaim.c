@@ -83,6 +83,8 @@ static bool give_released(struct rcumap *map)
 		struct rcumap_entry *entry = reclaimer->released_taken;
 
 		reclaimer->released_taken = link_of(entry);
+		if (budget_is_on(&map->memory.budget))
+			budget_orphan_gone(&map->memory.budget, memory_entry_bytes(&map->memory, entry, entry_size_of(entry)));
 		memory_free_for(&map->memory, MEMORY_ENTRY, &reclaimer->freer, entry, entry_size_of(entry));
 	}
 	return reclaimer->released_taken != NULL;
@@ -100,14 +102,18 @@ struct giver {
 /* Somebody may hold it, or is to be told of it. */
 static void give_after_a_look(struct giver *giver, void *unlinked, unsigned reason)
 {
-	size_t size = entry_size_of(unlinked);
-
+	struct memory *memory = &giver->map->memory;
+	const size_t size = entry_size_of(unlinked);
+	/* Of an orphan: its last holder may release it at once, and then it is gone. */
+	const size_t bytes = budget_is_on(&memory->budget) ? memory_entry_bytes(memory, unlinked, size) : 0;
 	const bool apart = entry_is_apart(unlinked);
 
 	if (!apart)
 		removed_tell(giver->map, unlinked, (enum rcumap_reason)reason);
 	if (entry_orphan(unlinked))
-		memory_free_for(&giver->map->memory, MEMORY_ENTRY, giver->freer, unlinked, size);
+		memory_free_for(memory, MEMORY_ENTRY, giver->freer, unlinked, size);
+	else if (bytes)
+		budget_orphan(&memory->budget, bytes);
 	if (apart)
 		return;
 	giver->given++;

@@ -130,12 +130,14 @@ bool reclaimer_resize(struct rcumap *map)
 
 	struct table *table = tables_current(&map->tables);
 
-	if (table_next(table)) {
+	const bool sweeps = table_next(table);
+
+	if (sweeps) {
 		growing = table_next(table)->size > table->size;
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 		if (error == -ENOSPC)
-			evict_relieve(map); /* perhaps nobody stores anything */
+			evict_relieve(map, EVICT_LINE_BYTES); /* perhaps nobody stores anything */
 	} else {
 		unsigned size = decide_size(map, table);
 
@@ -146,6 +148,8 @@ bool reclaimer_resize(struct rcumap *map)
 			if (error == -EBUSY)
 				error = 0; /* a writer began */
 		}
+		if (budget_is_on(&map->memory.budget))
+			spare_want(map, error == -ENOSPC && !growing ? budget_table_bytes(tables_bytes_of(&map->tables, size)) : 0);
 	}
 
 	const struct table *next = table_next(table);
@@ -155,8 +159,11 @@ bool reclaimer_resize(struct rcumap *map)
 		now = next->size;
 	map->section->unlock();
 	reclaimer->resize_error = error;
-	if (error && growing)
+	/* What a sweep lacks within the limit has been evicted for it. */
+	const bool fails = error && growing && !(sweeps && error == -ENOSPC);
+
+	if (fails)
 		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed); /* a statistic */
-	answer_wishes(reclaimer, now, growing ? error : 0);
+	answer_wishes(reclaimer, now, fails ? error : 0);
 	return more && !error;
 }

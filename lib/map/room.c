@@ -31,7 +31,7 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 	return error == -EBUSY ? 0 : error;
 }
 
-int room_make(struct attempt *attempt, struct finding *finding)
+static int chain_line(struct attempt *attempt, struct finding *finding)
 {
 	struct tables *tables = &attempt->map->tables;
 	struct table *table = finding->table;
@@ -49,8 +49,15 @@ int room_make(struct attempt *attempt, struct finding *finding)
 
 	if (!error && !bucket_extend(table, view, line))
 		table_discard_line(tables, line);
+	return error;
+}
+
+int room_make(struct attempt *attempt, struct finding *finding)
+{
+	int error = chain_line(attempt, finding);
+
 	/* Nobody evicts for the entry before its bucket has room, and perhaps nobody else stores anything. */
 	if (error == -ENOSPC)
-		evict_pay(attempt, sizeof *line);
+		evict_pay(attempt, EVICT_LINE_BYTES);
 	return error;
 }

@@ -43,13 +43,15 @@ void spare_init(struct rcumap *map, uint64_t wait_ms)
 
 static void set_fund(struct rcumap *map, uint64_t bytes)
 {
-	/* relaxed: a number; who changes it charges the difference */
-	uint64_t before = atomic_exchange_explicit(&map->spare.fund, bytes, memory_order_relaxed);
+	/* relaxed, both: numbers; who changes the fund charges the difference */
+	const uint64_t wanted = atomic_load_explicit(&map->spare.wanted, memory_order_relaxed);
+	const uint64_t after = bytes > wanted ? bytes : wanted;
+	const uint64_t before = atomic_exchange_explicit(&map->spare.fund, after, memory_order_relaxed);
 
-	if (bytes > before)
-		quota_charge(live(map), bytes - before);
-	else if (bytes < before)
-		quota_discharge(live(map), before - bytes);
+	if (after > before)
+		quota_charge(live(map), after - before);
+	else if (after < before)
+		quota_discharge(live(map), before - after);
 }
 
 /* What a table of the next size takes. */
@@ -87,10 +89,19 @@ void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 			      0);
 }
 
+void spare_want(struct rcumap *map, uint64_t bytes)
+{
+	/* relaxed: a number */
+	if (atomic_exchange_explicit(&map->spare.wanted, bytes, memory_order_relaxed) != bytes)
+		set_fund(map, 0); /* until the next insert plans anew */
+}
+
 void spare_begun(struct rcumap *map)
 {
-	if (budget_is_on(&map->memory.budget))
-		set_fund(map, 0);
+	if (!budget_is_on(&map->memory.budget))
+		return;
+	atomic_store_explicit(&map->spare.wanted, 0, memory_order_relaxed); /* a number */
+	set_fund(map, 0);
 }
 
 /* ------------------------------------------------------------------ the slack */
@@ -130,6 +141,19 @@ void spare_given(struct rcumap *map)
 	}
 	pthread_cond_broadcast(&reclaimer->changed);
 	pthread_mutex_unlock(&reclaimer->lock);
+}
+
+void spare_yield(struct rcumap *map)
+{
+	struct spare *spare = &map->spare;
+	uint64_t slack;
+
+	spare_want(map, 0);
+	pthread_mutex_lock(&map->reclaimer.lock);
+	slack = spare->slack;
+	spare->slack = 0;
+	pthread_mutex_unlock(&map->reclaimer.lock);
+	quota_discharge(live(map), slack);
 }
 
 /* ------------------------------------------------------------------ waiting */

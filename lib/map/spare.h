@@ -3,7 +3,7 @@
  * What a map with max_bytes keeps free of entries, by charging it to `live` (memory/budget.h):
  *
  *     fund   for the next table, in step with the entries that bring its time nearer: when that has come, its memory is
- *            there, and nothing need be evicted for it at once
+ *            there, and nothing need be evicted for it at once. And for a smaller one that could not be had
  *     slack  for garbage: so much that stores need not wait for grace periods. It grows with each batch that a store had
  *            to wait for, and shrinks slowly without such
  *
@@ -25,6 +25,12 @@ bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_
 
 /* So many entries are in the table, which is the newest: adjust the fund. Cost: some atomics, and a pass over the stripes. */
 void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries);
+
+/* A smaller table of so many bytes could not be had: they are collected; 0: none is wanted any more. The reclaimer. */
+void spare_want(struct rcumap *map, uint64_t bytes);
+
+/* Give up what is kept free for garbage and for a smaller table, where it is too much for what somebody stores. */
+void spare_yield(struct rcumap *map);
 
 /* A table has been begun: the fund has been used. */
 void spare_begun(struct rcumap *map);

@@ -57,7 +57,7 @@ static void add_lines(struct budget *budget, size_t bytes)
 	atomic_fetch_add_explicit(&budget->line_credit, (int64_t)bytes, memory_order_release);
 }
 
-/* What the calling thread was refused last; whose claim it has. */
+/* What the calling thread was refused last, if that was for an entry; whose claim it has. */
 static _Thread_local size_t refused_bytes;
 static _Thread_local const struct budget *claimant;
 
@@ -110,8 +110,10 @@ bool budget_take(struct budget *budget, enum memory_use use, size_t bytes)
 	/* A line beyond that comes back as one: charged like the rest of it. */
 	if (use == MEMORY_LINE && draw_line(budget, (int64_t)bytes))
 		return true;
-	if (!quota_take(&budget->held, stripe_index(), bytes))
+	if (!quota_take(&budget->held, stripe_index(), bytes)) {
+		refused_bytes = 0;
 		return false;
+	}
 	quota_charge(&budget->live, bytes);
 	return true;
 }
@@ -147,6 +149,18 @@ void budget_give_table(struct budget *budget, size_t bytes)
 	atomic_fetch_sub_explicit(&budget->line_parts, lines, memory_order_relaxed); /* B3 */
 	/* What other tables' lines have of it comes back with one of those. */
 	budget_give(budget, MEMORY_STRUCTURE, bytes + draw_surplus(budget));
+}
+
+void budget_orphan(struct budget *budget, size_t bytes)
+{
+	atomic_fetch_add_explicit(&budget->orphans, (int64_t)bytes, memory_order_relaxed); /* a number */
+	quota_charge(&budget->live, bytes);
+}
+
+void budget_orphan_gone(struct budget *budget, size_t bytes)
+{
+	atomic_fetch_sub_explicit(&budget->orphans, (int64_t)bytes, memory_order_relaxed); /* a number */
+	quota_discharge(&budget->live, bytes);
 }
 
 bool budget_could_hold(const struct budget *budget, size_t bytes)

@@ -45,6 +45,12 @@ static void add_event(struct search *search, const struct event *event, bool evi
 	search->event[search->count++] = event;
 }
 
+/* The reclaimer's own work, which evicts for what it lacks within a limit on bytes. */
+static bool relieves(const struct event *event)
+{
+	return event->verb == VERB_GROW || event->verb == VERB_SHRINK || event->verb == VERB_EXPIRE;
+}
+
 /* What concerns a key. A clear is there once for itself, and once for each call that overlaps it and renews the key. */
 static void collect_events(struct search *search, const struct history *history, unsigned key)
 {
@@ -54,7 +60,7 @@ static void collect_events(struct search *search, const struct history *history,
 		const struct event *event = &history->event[i];
 		bool of_key = verb_has_key(event->verb) && event->key == key;
 
-		if (history->evicts && (history->evicts > 1 ? event_builds : event_inserts)(event))
+		if (history->evicts && (history->evicts > 1 ? event_builds(event) || relieves(event) : event_inserts(event)))
 			for (unsigned n = 0; n < history->evicts; n++)
 				add_event(search, event, true);
 		if (event->verb != VERB_CLEAR && !of_key)

@@ -305,7 +305,7 @@ const struct scenario scenarios[] = {
 	{ "any-limit", PLAIN, &subject_map, AMPLE(4) | 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
 	{ "any-limit-held", RECLAIMS, &subject_map, TIGHT(4, 1) | 1, "put a; put b", { "any; any; any", "any; any; any", "reclaim; delete a; reclaim; delete b" } },
 	{ "any-limit-resize", PLAIN, &subject_map, AMPLE(16) | 2, "put a; put b; find a; put d; put e", { "any; put d; any", "any; put f; any", "resize; resize" } },
-	{ "any-limit-life", PLAIN, &subject_map, AMPLE(12) | 1, "put a 1; put b", { "any_life; any_life; put c", "any_life; put d; any_life", "expire; tick; expire" } },
+	{ "any-limit-life", PLAIN, &subject_map, AMPLE(16) | 1, "put a 1; put b", { "any_life; any_life; put c", "any_life; put d; any_life", "expire; tick; expire" } },
 	{ "any-limit-clear", PLAIN, &subject_map, AMPLE(5) | 1, "put a; put b", { "any; any", "any; any; any", "clear; put c", "put d" } },
 	{ "any-evict", PLAIN, &subject_map, MAP_LIMIT(2) | 1, "put a; put b", { "any; any; any", "any; any; any", "any; any; any" } },
 	{ "any-evict-four", PLAIN, &subject_map, MAP_LIMIT(2) | 1, "put a; find a; put b", { "any; any", "any; any", "any; any", "put d; any" } },
