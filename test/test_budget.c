@@ -91,6 +91,9 @@ static void who_waits_is_served(void)
 
 	ok(budget_take(budget, MEMORY_ENTRY, all), "all is taken");
 	ok(!budget_claim(budget), "who has not been refused has nothing to claim");
+	ok(!budget_take(budget, MEMORY_ENTRY, small), "somebody is refused");
+	budget_begin_try();
+	ok(!budget_claim(budget), "and tries something else: he claims nothing for what he was refused before");
 	ok(!budget_take(budget, MEMORY_ENTRY, large) && budget_claim(budget), "who is refused claims what he lacks");
 	budget_give(budget, MEMORY_ENTRY, large);
 	other = by_another(budget, small);

@@ -22,7 +22,7 @@ static struct rcumap_options bytes_options(void)
 
 static int put(struct rcumap *map, uint64_t key, size_t size, uint64_t ttl_ms)
 {
-	static const char value[LIMIT];
+	static const char value[2 * LIMIT];
 
 	return rcumap_put(map, &key, sizeof key, value, size, ttl_ms, NULL);
 }
@@ -158,6 +158,16 @@ static void expiry_goes_on_without_room(void)
 
 /* ------------------------------------------------------------------ what is not given back */
 
+static uint64_t batches_of(struct rcumap *map)
+{
+	pthread_mutex_lock(&map->reclaimer.lock);
+
+	uint64_t batches = map->spare.batches;
+
+	pthread_mutex_unlock(&map->reclaimer.lock);
+	return batches;
+}
+
 /* Each turn of the reclaimer that found nothing to give back woke all who waited, and they it; and brought up what is kept free. */
 static void nothing_given_wakes_nobody(void)
 {
@@ -177,10 +187,10 @@ static void nothing_given_wakes_nobody(void)
 		rcumap_read_unlock(map);
 	}
 	rcumap_barrier(map);
-	batches = map->spare.batches;
+	batches = batches_of(map);
 	is_int(put(map, 1000000, 300, RCUMAP_TTL_NEVER), -ENOSPC, "%s: all is held", fixture_name());
 	/* Some ten thousand, when nothing given back counted. */
-	ok(map->spare.batches - batches < 1000, "%s: who waits in vain is not woken all the time", fixture_name());
+	ok(batches_of(map) - batches < 1000, "%s: who waits in vain is not woken all the time", fixture_name());
 	while (n)
 		rcumap_release(map, held[--n]);
 	fixture_destroy(map);
@@ -222,6 +232,11 @@ static void what_fits_once_fits_again(void)
 	fixture_destroy(map);
 }
 
+static uint64_t slack_of(struct rcumap *map)
+{
+	return atomic_load(&map->spare.slack);
+}
+
 /* What had been kept free for garbage stayed so when there was none: nobody waits for a batch who is refused for good. */
 static void what_was_kept_free_is_not_lost(void)
 {
@@ -233,9 +248,10 @@ static void what_was_kept_free_is_not_lost(void)
 	struct rcumap *map = fixture_map(&options);
 	const uint64_t large = map->memory.budget.live.limit - quota_charged(&map->memory.budget.live) - 4096;
 
-	for (unsigned i = 0; i < 200 && map->spare.slack < LIMIT / 16; i++)
+	for (unsigned i = 0; i < 200 && slack_of(map) < LIMIT / 16; i++)
 		put(map, 0, LIMIT / 2, RCUMAP_TTL_NEVER);
-	ok(map->spare.slack >= LIMIT / 16, "%s: much is kept free for garbage", fixture_name());
+	is_int(put(map, 0, 2 * LIMIT, RCUMAP_TTL_NEVER), -EFBIG, "%s: what never fits is refused", fixture_name());
+	ok(slack_of(map) >= LIMIT / 16, "%s: much is kept free for garbage", fixture_name());
 	rcumap_clear(map);
 	rcumap_barrier(map);
 	is_int(put(map, 0, large, RCUMAP_TTL_NEVER), 0, "%s: in the empty map what fits is stored", fixture_name());
@@ -252,6 +268,11 @@ static bool stored_at_last(struct rcumap *map, uint64_t key, size_t size)
 		rcumap_barrier(map);
 	}
 	return false;
+}
+
+static int64_t orphans_of(struct rcumap *map)
+{
+	return atomic_load(&map->memory.budget.orphans);
 }
 
 /* Entries that were removed and are held are no garbage: nothing was evicted for them, and once they took more than is kept free
@@ -276,13 +297,13 @@ static void held_entries_are_evicted_for(void)
 	for (uint64_t key = 1000; key < 5000; key++)
 		refused += !stored_at_last(map, key, 500);
 	is_int(refused, 0, "%s: others are stored beside what is held", fixture_name());
-	ok(fixture_stats(map).evicted > 0 && budget_orphans(&map->memory.budget) >= HELD * SIZE,
+	ok(fixture_stats(map).evicted > 0 && orphans_of(map) >= HELD * SIZE,
 	   "%s: some were evicted for that", fixture_name());
 	for (unsigned i = 0; i < HELD; i++)
 		rcumap_release(map, held[i]);
 	rcumap_clear(map);
 	rcumap_barrier(map);
-	is_int(budget_orphans(&map->memory.budget), 0, "%s: what was released counts no more", fixture_name());
+	is_int(orphans_of(map), 0, "%s: what was released counts no more", fixture_name());
 	fixture_destroy(map);
 }
 
@@ -311,6 +332,49 @@ static void held_entries_stay(void)
 		rcumap_release(map, held[key]);
 	}
 	is_int(gone, 0, "%s: while there are others to evict, what is held stays", fixture_name());
+	fixture_destroy(map);
+}
+
+struct keeper {
+	struct rcumap *map;
+	const struct rcumap_entry *held[4 * LIMIT / 1000];
+	unsigned count;
+};
+
+static void keep(void *ctx, const struct rcumap_entry *entry, enum rcumap_reason reason)
+{
+	struct keeper *keeper = ctx;
+
+	if (reason == RCUMAP_EVICTED && keeper->count < sizeof keeper->held / sizeof keeper->held[0] &&
+	    rcumap_hold(keeper->map, entry) == 0)
+		keeper->held[keeper->count++] = entry;
+}
+
+/* Whoever holds each entry that is evicted, to write it somewhere, and does not get on with it: evicting gives no memory back. Stores
+ * went on doing so until the map was empty, one of them all alone if it could wait. */
+static void who_keeps_what_is_evicted_empties_no_map(void)
+{
+	static struct keeper keeper;
+	struct rcumap_options options = { .max_bytes = 4 * LIMIT, .wait_ms = 50, .removed = keep, .removed_ctx = &keeper };
+	struct rcumap *map = fixture_map(&options);
+	uint64_t key = 0, before;
+	unsigned refused = 0;
+
+	keeper.map = map;
+	keeper.count = 0;
+	while (fixture_stats(map).evicted == 0)
+		put(map, key++, 1000, RCUMAP_TTL_NEVER);
+	before = rcumap_count(map);
+	for (unsigned i = 0; i < 20000 && refused < 5; i++)
+		refused += put(map, key++, 1000, RCUMAP_TTL_NEVER) == -ENOSPC;
+	is_int(refused, 5, "%s: stores are refused when nothing comes back", fixture_name());
+	ok(rcumap_count(map) > before / 2, "%s: of %llu entries %llu are left", fixture_name(), (unsigned long long)before,
+	   (unsigned long long)rcumap_count(map));
+	rcumap_barrier(map);
+	while (keeper.count)
+		rcumap_release(map, keeper.held[--keeper.count]);
+	keeper.count = sizeof keeper.held / sizeof keeper.held[0]; /* no more */
+	ok(stored_at_last(map, key, 1000), "%s: and stored again when it does", fixture_name());
 	fixture_destroy(map);
 }
 
@@ -345,6 +409,7 @@ int main(void)
 	fixture_each_flavor(what_was_kept_free_is_not_lost);
 	fixture_each_flavor(held_entries_are_evicted_for);
 	fixture_each_flavor(held_entries_stay);
+	fixture_each_flavor(who_keeps_what_is_evicted_empties_no_map);
 	fixture_each_flavor(a_full_map_shrinks);
 	return tap_done();
 }

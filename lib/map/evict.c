@@ -11,6 +11,8 @@ enum hand { HAND_PROBATION, HAND_MAIN };
 
 /* Entries that are looked at for one eviction, at most: the last one goes, whatever its merits. */
 #define EVICT_STEPS 64u
+/* Entries that somebody holds are passed over, of so many. */
+#define HELD_STEPS 1024u
 /* 2^SHARE_BITS buckets: what a thread takes on at once. */
 #define SHARE_BITS 3u
 /* Probation has this part of the limit. */
@@ -198,7 +200,8 @@ struct step {
 	struct bucket_view *view;
 	enum hand hand;
 	unsigned seen; /* entries so far */
-	bool takes_loads; /* there is nothing else: also what is being loaded, or held */
+	unsigned passed; /* held entries, so far */
+	bool takes_loads; /* there is nothing else: also what is being loaded */
 	size_t bytes; /* what was removed counted */
 	int error; /* why a bucket was passed over */
 };
@@ -243,8 +246,10 @@ static int examine(struct step *step, struct line *line, unsigned slot)
 	if (is_place && !deadline_is_finite(placeholder_word(entry)) && !step->takes_loads)
 		return 0;
 	/* Its memory would not come back before it is released. */
-	if (counts_bytes(step->attempt->map) && entry_is_held(entry) && !step->takes_loads)
+	if (counts_bytes(step->attempt->map) && entry_is_held(entry) && step->passed < HELD_STEPS) {
+		step->passed++;
 		return 0;
+	}
 	if (++step->seen < EVICT_STEPS) {
 		if (step->hand == HAND_MAIN && heat) {
 			entry_cool(entry, heat - 1);
@@ -417,22 +422,20 @@ static int evict_bytes(struct attempt *attempt, struct need *need)
 }
 
 /* More than the capacity is to be stored. Does it fit once the fund is what it should be, which follows the entries that come, not
- * those that go, and nothing is kept free? 0. -ENOSPC: when what others hold has been released, and a table that migrates is gone.
- * -EFBIG: never. */
+ * those that go, and nothing is kept free? 0. -ENOSPC: perhaps when what others hold has been released, and former tables are gone.
+ * -EFBIG: never beside the table. */
 static int make_fit(struct rcumap *map, size_t bytes)
 {
-	const struct table *table = tables_current(&map->tables);
-	uint64_t later = budget_orphans(&map->memory.budget);
+	const struct table *table = tables_current(&map->tables), *next = table_next(table);
+	const size_t newest = budget_table_bytes(tables_bytes_of(&map->tables, (next ? next : table)->size));
 
-	if (table_next(table))
-		later += budget_table_bytes(tables_bytes_of(&map->tables, table->size));
-	else
+	if (newest > live(map)->limit || bytes > live(map)->limit - newest)
+		return -EFBIG;
+	if (!next)
 		spare_plan(map, table, map_occupied(map));
 	if (bytes > capacity(map))
-		spare_yield(map);
-	if (bytes <= capacity(map))
-		return 0;
-	return bytes <= capacity(map) + later ? -ENOSPC : -EFBIG;
+		spare_yield(map, bytes - capacity(map));
+	return bytes <= capacity(map) ? 0 : -ENOSPC;
 }
 
 int evict_secure_bytes(struct attempt *attempt, size_t size)
@@ -444,6 +447,9 @@ int evict_secure_bytes(struct attempt *attempt, size_t size)
 
 	struct need need = { live(map), memory_entry_bound(&map->memory, size) };
 	const size_t bound = need.units;
+
+	budget_begin_try();
+
 	int error = bound > capacity(map) ? make_fit(map, bound) : 0;
 
 	if (!error && !take_free(attempt, &need))

@@ -87,6 +87,7 @@ struct reclaimer {
 	bool batch_passed; /* its grace period has ended */
 	_Atomic bool idle; /* there is no batch: who begins a block of records wakes it. C4 */
 	int resize_error; /* of the last attempt; 0 if it went well */
+	unsigned resizes_in_vain; /* attempts in a row that lacked room within the limit on bytes */
 
 	bool paused; /* its section, so that it holds up no grace period */
 	bool in_turn; /* map/fork.h */
@@ -152,8 +153,8 @@ struct spare {
 	_Atomic uint64_t fund; /* charged for the next table */
 	_Atomic uint64_t wanted; /* of it, at least: for a smaller table that could not be had; 0: none is wanted */
 	_Atomic uint64_t refused, waited; /* statistics */
+	_Atomic uint64_t slack; /* charged for garbage */
 	/* Under the reclaimer's lock. */
-	uint64_t slack; /* charged for garbage */
 	uint64_t batches; /* given back so far */
 	uint64_t waits, waits_seen; /* for one of them; as many when the last one was given back */
 	unsigned calm; /* batches in a row that nobody waited for */

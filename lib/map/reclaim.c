@@ -84,7 +84,8 @@ static bool give_released(struct rcumap *map)
 
 		reclaimer->released_taken = link_of(entry);
 		if (budget_is_on(&map->memory.budget))
-			budget_orphan_gone(&map->memory.budget, memory_entry_bytes(&map->memory, entry, entry_size_of(entry)));
+			budget_orphan(&map->memory.budget,
+				      -(int64_t)memory_entry_bytes(&map->memory, entry, entry_size_of(entry)));
 		memory_free_for(&map->memory, MEMORY_ENTRY, &reclaimer->freer, entry, entry_size_of(entry));
 	}
 	return reclaimer->released_taken != NULL;
@@ -113,7 +114,7 @@ static void give_after_a_look(struct giver *giver, void *unlinked, unsigned reas
 	if (entry_orphan(unlinked))
 		memory_free_for(memory, MEMORY_ENTRY, giver->freer, unlinked, size);
 	else if (bytes)
-		budget_orphan(&memory->budget, bytes);
+		budget_orphan(&memory->budget, (int64_t)bytes);
 	if (apart)
 		return;
 	giver->given++;

@@ -15,7 +15,7 @@
 
 /* After want of memory: when to try again. */
 #define RETRY_NS UINT64_C(100000000)
-/* After want of room within the limit on bytes, which garbage may have taken. */
+/* After want of room within the limit on bytes, which garbage may have taken: then twice as long each time. */
 #define RETRY_SOON_NS UINT64_C(2000000)
 
 static void init_changed(struct reclaimer *reclaimer)
@@ -83,8 +83,11 @@ static void answer_close(struct rcumap *map)
 /* A table could not be had: when to try again. */
 static void retry_resize(const struct reclaimer *reclaimer, uint64_t *sleep_ns)
 {
-	const uint64_t retry_ns = reclaimer->resize_error == -ENOSPC ? RETRY_SOON_NS : RETRY_NS;
+	const unsigned vain = reclaimer->resizes_in_vain;
+	uint64_t retry_ns = vain && vain < 8 ? RETRY_SOON_NS << (vain - 1) : RETRY_NS;
 
+	if (retry_ns > RETRY_NS)
+		retry_ns = RETRY_NS;
 	if (reclaimer->resize_error && *sleep_ns > retry_ns)
 		*sleep_ns = retry_ns;
 }

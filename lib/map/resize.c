@@ -11,6 +11,8 @@
 /* Groups per turn: short enough that a batch whose grace period has ended does not wait long, and a section stays
  * short. */
 #define SWEEP_GROUPS 1024u
+/* Turns in a row that lack room within the limit on bytes, after which whoever waits for the table is told so. */
+#define SWEEPS_IN_VAIN 100u
 /* Groups per urgent turn of a writer: his bounded share. */
 #define SWEEP_GROUPS_URGENT 1u
 
@@ -159,8 +161,10 @@ bool reclaimer_resize(struct rcumap *map)
 		now = next->size;
 	map->section->unlock();
 	reclaimer->resize_error = error;
-	/* What a sweep lacks within the limit has been evicted for it. */
-	const bool fails = error && growing && !(sweeps && error == -ENOSPC);
+	reclaimer->resizes_in_vain = error == -ENOSPC ? reclaimer->resizes_in_vain + 1 : 0;
+
+	/* What a sweep lacks within the limit has been evicted for it, and comes back soon if no reader stays. */
+	const bool fails = error && growing && !(sweeps && error == -ENOSPC && reclaimer->resizes_in_vain < SWEEPS_IN_VAIN);
 
 	if (fails)
 		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed); /* a statistic */

@@ -113,20 +113,24 @@ static void adjust_slack(struct rcumap *map)
 	const uint64_t step = limit(map) / SLACK_STEP, most = limit(map) / SLACK_MOST - step;
 	const bool waited = spare->waits != spare->waits_seen;
 
+	/* relaxed, here and below: a number; who changes it charges the difference. Others take all of it (spare_yield()). */
+	uint64_t slack = atomic_load_explicit(&spare->slack, memory_order_relaxed), after = slack;
+
 	spare->waits_seen = spare->waits;
 	if (waited) {
 		spare->calm = 0;
-		if (spare->slack + step <= most) {
-			spare->slack += step;
-			quota_charge(live(map), step);
-		}
-	} else if (++spare->calm >= CALM_BATCHES && spare->slack) {
-		uint64_t less = spare->slack / 8 + 1;
-
+		after = slack + step <= most ? slack + step : slack;
+	} else if (++spare->calm >= CALM_BATCHES && slack) {
 		spare->calm = 0;
-		spare->slack -= less;
-		quota_discharge(live(map), less);
+		after = slack - (slack / 8 + 1);
 	}
+	if (after == slack || !atomic_compare_exchange_strong_explicit(&spare->slack, &slack, after, memory_order_relaxed,
+								       memory_order_relaxed))
+		return;
+	if (after > slack)
+		quota_charge(live(map), after - slack);
+	else
+		quota_discharge(live(map), slack - after);
 }
 
 void spare_given(struct rcumap *map)
@@ -143,17 +147,16 @@ void spare_given(struct rcumap *map)
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
-void spare_yield(struct rcumap *map)
+void spare_yield(struct rcumap *map, uint64_t lacking)
 {
 	struct spare *spare = &map->spare;
-	uint64_t slack;
 
+	/* relaxed, all: numbers; who changes one charges the difference */
+	if (lacking > atomic_load_explicit(&spare->slack, memory_order_relaxed) +
+			      atomic_load_explicit(&spare->wanted, memory_order_relaxed))
+		return;
 	spare_want(map, 0);
-	pthread_mutex_lock(&map->reclaimer.lock);
-	slack = spare->slack;
-	spare->slack = 0;
-	pthread_mutex_unlock(&map->reclaimer.lock);
-	quota_discharge(live(map), slack);
+	quota_discharge(live(map), atomic_exchange_explicit(&spare->slack, 0, memory_order_relaxed));
 }
 
 /* ------------------------------------------------------------------ waiting */
@@ -240,5 +243,6 @@ void spare_adopt(struct rcumap *map)
 {
 	/* relaxed: nobody else is there */
 	atomic_store_explicit(&map->memory.budget.claimed, 0, memory_order_relaxed);
+	spare_want(map, 0);
 	map->spare.waits_seen = map->spare.waits;
 }

@@ -29,8 +29,8 @@ void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 /* A smaller table of so many bytes could not be had: they are collected; 0: none is wanted any more. The reclaimer. */
 void spare_want(struct rcumap *map, uint64_t bytes);
 
-/* Give up what is kept free for garbage and for a smaller table, where it is too much for what somebody stores. */
-void spare_yield(struct rcumap *map);
+/* Somebody stores what so many bytes are lacking for: give up what is kept free for garbage and for a smaller table, if that is enough. */
+void spare_yield(struct rcumap *map, uint64_t lacking);
 
 /* A table has been begun: the fund has been used. */
 void spare_begun(struct rcumap *map);

@@ -4,6 +4,8 @@
 /* The part of max_bytes that may be set aside for records, and what is always kept free for garbage. */
 #define RECORDS_PART 32u
 #define FREE_PART 64u
+/* Of orphans, the part of the limit that is charged at most. */
+#define ORPHANS_PART 4u
 /* Cells in a block of records, at least. */
 #define RECORD_CELLS_MIN 16u
 /* What malloc adds to such a block. */
@@ -60,6 +62,11 @@ static void add_lines(struct budget *budget, size_t bytes)
 /* What the calling thread was refused last, if that was for an entry; whose claim it has. */
 static _Thread_local size_t refused_bytes;
 static _Thread_local const struct budget *claimant;
+
+void budget_begin_try(void)
+{
+	refused_bytes = 0;
+}
 
 bool budget_claim(struct budget *budget)
 {
@@ -151,16 +158,24 @@ void budget_give_table(struct budget *budget, size_t bytes)
 	budget_give(budget, MEMORY_STRUCTURE, bytes + draw_surplus(budget));
 }
 
-void budget_orphan(struct budget *budget, size_t bytes)
+/* What is charged for so many bytes of orphans. */
+static int64_t orphans_charge(const struct budget *budget, int64_t bytes)
 {
-	atomic_fetch_add_explicit(&budget->orphans, (int64_t)bytes, memory_order_relaxed); /* a number */
-	quota_charge(&budget->live, bytes);
+	const int64_t most = (int64_t)(budget->live.limit / ORPHANS_PART);
+
+	return bytes < most ? bytes : most;
 }
 
-void budget_orphan_gone(struct budget *budget, size_t bytes)
+void budget_orphan(struct budget *budget, int64_t change)
 {
-	atomic_fetch_sub_explicit(&budget->orphans, (int64_t)bytes, memory_order_relaxed); /* a number */
-	quota_discharge(&budget->live, bytes);
+	/* relaxed: a number. Each change has one before it: what all of them charge is the charge of what is there. */
+	const int64_t before = atomic_fetch_add_explicit(&budget->orphans, change, memory_order_relaxed);
+	const int64_t more = orphans_charge(budget, before + change) - orphans_charge(budget, before);
+
+	if (more > 0)
+		quota_charge(&budget->live, (uint64_t)more);
+	else if (more < 0)
+		quota_discharge(&budget->live, (uint64_t)-more);
 }
 
 bool budget_could_hold(const struct budget *budget, size_t bytes)

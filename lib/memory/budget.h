@@ -12,7 +12,8 @@
  * finds that room.
  *
  * Structures cannot evict. They are charged to `live`, which may be in debt then; those who store entries pay it off. So are
- * entries that somebody holds when their grace period has ended: they are no garbage that will come back soon.
+ * entries that somebody holds when their grace period has ended, up to a quarter of the limit: they are no garbage that will come
+ * back soon. Beyond that nothing is evicted for them, or a map whose evicted entries are all held would end up empty.
  *
  * Two things must be had when nothing is left, for removals: the records of what is retired, and the overflow lines of a
  * table that others migrate into. For the first each entry counts RECORD_BYTES more, and the blocks of records that may be
@@ -61,7 +62,7 @@ struct budget {
 	struct quota live;
 	_Atomic int64_t line_credit, line_parts; /* what is there for lines, what tables brought; B3 */
 	_Atomic uint64_t claimed; /* 0: nothing */
-	_Atomic int64_t orphans; /* of what is charged: removed entries that somebody holds beyond their grace period */
+	_Atomic int64_t orphans; /* bytes of removed entries that somebody holds beyond their grace period */
 	uint64_t set_aside; /* of max_bytes, neither held nor free: the map itself, and for records */
 	unsigned record_cells; /* in a block of records */
 };
@@ -79,6 +80,9 @@ static inline bool budget_is_on(const struct budget *budget)
 bool budget_take(struct budget *budget, enum memory_use use, size_t bytes);
 void budget_give(struct budget *budget, enum memory_use use, size_t bytes);
 
+/* A store is about to be tried: it has not been refused anything. */
+void budget_begin_try(void);
+
 /* After a refusal, in the same thread: claim as much, if nobody has a claim. False: somebody has. And give it up. Wait-free. */
 bool budget_claim(struct budget *budget);
 void budget_disclaim(struct budget *budget);
@@ -88,16 +92,9 @@ static inline bool budget_is_claimed(const struct budget *budget)
 	return atomic_load_explicit(&((struct budget *)budget)->claimed, memory_order_relaxed) != 0;
 }
 
-/* The grace period of an entry has ended that counts so many bytes, and somebody holds it; it has been released. Wait-free. */
-void budget_orphan(struct budget *budget, size_t bytes);
-void budget_orphan_gone(struct budget *budget, size_t bytes);
-static inline uint64_t budget_orphans(const struct budget *budget)
-{
-	/* relaxed: a number */
-	const int64_t bytes = atomic_load_explicit(&((struct budget *)budget)->orphans, memory_order_relaxed);
-
-	return bytes > 0 ? (uint64_t)bytes : 0;
-}
+/* The grace period of an entry has ended that counts so many bytes, and somebody holds it: so many more; or it has been released: so
+ * many less. Wait-free. */
+void budget_orphan(struct budget *budget, int64_t change);
 
 /* What a table counts: its array, and its part for lines. */
 static inline size_t budget_table_bytes(size_t array)

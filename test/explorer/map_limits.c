@@ -202,7 +202,7 @@ static void check_bytes(const struct map_count *all)
 	const int64_t held = (int64_t)budget->held.limit - free_of(&budget->held),
 		      live = (int64_t)budget->live.limit - free_of(&budget->live),
 		      charged = (int64_t)quota_charged(&budget->live),
-		      kept = (int64_t)atomic_load(&map->spare.fund) + (int64_t)map->spare.slack,
+		      kept = (int64_t)atomic_load(&map->spare.fund) + (int64_t)atomic_load(&map->spare.slack),
 		      parts = atomic_load(&((struct budget *)budget)->line_parts);
 	struct rcumap_stats stats;
 
