@@ -124,6 +124,14 @@ void quota_discharge(struct quota *quota, uint64_t n)
 	add(&quota->pool, (int64_t)n);
 }
 
+void quota_recharge(struct quota *quota, uint64_t before, uint64_t after)
+{
+	if (after > before)
+		quota_charge(quota, after - before);
+	else if (after < before)
+		quota_discharge(quota, before - after);
+}
+
 uint64_t quota_charged(const struct quota *quota)
 {
 	int64_t charged = load(&quota->charged);

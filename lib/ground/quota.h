@@ -49,7 +49,10 @@ void quota_give(struct quota *quota, unsigned stripe, uint64_t n);
 void quota_charge(struct quota *quota, uint64_t n);
 void quota_discharge(struct quota *quota, uint64_t n);
 
-/* Likewise, without being remembered as charged: it is given back as what was taken is. */
+/* What was charged as `before` is charged as `after` from now on. Wait-free. */
+void quota_recharge(struct quota *quota, uint64_t before, uint64_t after);
+
+/* As quota_charge(), without being remembered as charged: it is given back as what was taken is. */
 void quota_owe(struct quota *quota, uint64_t n);
 
 /* In a child of fork(), alone: so many units are in use. Those that vanished threads had in their hands are free. */

@@ -84,10 +84,8 @@ static void answer_close(struct rcumap *map)
 static void retry_resize(const struct reclaimer *reclaimer, uint64_t *sleep_ns)
 {
 	const unsigned vain = reclaimer->resizes_in_vain;
-	uint64_t retry_ns = vain && vain < 8 ? RETRY_SOON_NS << (vain - 1) : RETRY_NS;
+	const uint64_t retry_ns = vain && vain <= 6 ? RETRY_SOON_NS << (vain - 1) : RETRY_NS;
 
-	if (retry_ns > RETRY_NS)
-		retry_ns = RETRY_NS;
 	if (reclaimer->resize_error && *sleep_ns > retry_ns)
 		*sleep_ns = retry_ns;
 }

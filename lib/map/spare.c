@@ -48,10 +48,7 @@ static void set_fund(struct rcumap *map, uint64_t bytes)
 	const uint64_t after = bytes > wanted ? bytes : wanted;
 	const uint64_t before = atomic_exchange_explicit(&map->spare.fund, after, memory_order_relaxed);
 
-	if (after > before)
-		quota_charge(live(map), after - before);
-	else if (after < before)
-		quota_discharge(live(map), before - after);
+	quota_recharge(live(map), before, after);
 }
 
 /* What a table of the next size takes. */
@@ -124,13 +121,8 @@ static void adjust_slack(struct rcumap *map)
 		spare->calm = 0;
 		after = slack - (slack / 8 + 1);
 	}
-	if (after == slack || !atomic_compare_exchange_strong_explicit(&spare->slack, &slack, after, memory_order_relaxed,
-								       memory_order_relaxed))
-		return;
-	if (after > slack)
-		quota_charge(live(map), after - slack);
-	else
-		quota_discharge(live(map), slack - after);
+	if (atomic_compare_exchange_strong_explicit(&spare->slack, &slack, after, memory_order_relaxed, memory_order_relaxed))
+		quota_recharge(live(map), slack, after);
 }
 
 void spare_given(struct rcumap *map)

@@ -159,23 +159,19 @@ void budget_give_table(struct budget *budget, size_t bytes)
 }
 
 /* What is charged for so many bytes of orphans. */
-static int64_t orphans_charge(const struct budget *budget, int64_t bytes)
+static uint64_t orphans_charge(const struct budget *budget, int64_t bytes)
 {
-	const int64_t most = (int64_t)(budget->live.limit / ORPHANS_PART);
+	const int64_t most = (int64_t)(budget->live.limit / ORPHANS_PART), charge = bytes < most ? bytes : most;
 
-	return bytes < most ? bytes : most;
+	return charge > 0 ? (uint64_t)charge : 0; /* a release may be counted before what it is of */
 }
 
 void budget_orphan(struct budget *budget, int64_t change)
 {
 	/* relaxed: a number. Each change has one before it: what all of them charge is the charge of what is there. */
 	const int64_t before = atomic_fetch_add_explicit(&budget->orphans, change, memory_order_relaxed);
-	const int64_t more = orphans_charge(budget, before + change) - orphans_charge(budget, before);
 
-	if (more > 0)
-		quota_charge(&budget->live, (uint64_t)more);
-	else if (more < 0)
-		quota_discharge(&budget->live, (uint64_t)-more);
+	quota_recharge(&budget->live, orphans_charge(budget, before), orphans_charge(budget, before + change));
 }
 
 bool budget_could_hold(const struct budget *budget, size_t bytes)
