@@ -22,7 +22,7 @@
 struct options {
 	const char *measures, *pairs, *subjects, *mixes, *threads, *json, *csv;
 	double seconds, stall_seconds, rest_seconds;
-	uint64_t rounds, seed, growth_pairs, growth_rounds, rival_rounds, overhead_pairs, stalled_pairs, pace;
+	uint64_t rounds, seed, growth_pairs, growth_rounds, growth_readers, rival_rounds, overhead_pairs, stalled_pairs, pace;
 	bool ours_alone, check;
 };
 
@@ -67,6 +67,7 @@ static struct options parse(int argc, char **argv)
 			     .seconds = 0.5,
 			     .rounds = 5,
 			     .growth_pairs = 10000000,
+			     .growth_readers = 1,
 			     .growth_rounds = 9,
 			     .rival_rounds = 3,
 			     .rest_seconds = 5,
@@ -83,6 +84,7 @@ static struct options parse(int argc, char **argv)
 		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix; paired: a twentieth of it"),
 		ARG_U64("rounds", &o.rounds, "mixes: rounds, of which the median counts"),
 		ARG_U64("growth-pairs", &o.growth_pairs, "growth: how many pairs a map grows to"),
+		ARG_U64("growth-readers", &o.growth_readers, "growth: how many threads get meanwhile; 0 leaves the second processor to the map"),
 		ARG_U64("growth-rounds", &o.growth_rounds, "growth: rounds of the first subject"),
 		ARG_U64("rival-rounds", &o.rival_rounds, "growth: rounds of the others"),
 		ARG_DOUBLE("rest-seconds", &o.rest_seconds, "growth: the pause before each round"),
@@ -102,8 +104,9 @@ static struct options parse(int argc, char **argv)
 	if (o.rounds < 1 || o.rounds > MATRIX_ROUNDS || o.seconds <= 0)
 		refuse("1 to 16 rounds, and more than 0 seconds", NULL);
 	if (o.growth_rounds < 1 || o.growth_rounds > MATRIX_ROUNDS || o.rival_rounds > o.growth_rounds || o.growth_pairs < 1000 ||
-	    !(o.rest_seconds >= 0 && o.rest_seconds <= 60))
-		refuse("1 to 16 rounds of growth, no more of the rivals, at least 1000 pairs, and a rest of 0 to 60 seconds", NULL);
+	    !(o.rest_seconds >= 0 && o.rest_seconds <= 60) || o.growth_readers > 63)
+		refuse("1 to 16 rounds of growth, no more of the rivals, at least 1000 pairs, a rest of 0 to 60 seconds, and up to 63 readers",
+		       NULL);
 	if (o.stalled_pairs < 1000 || o.stall_seconds <= 0 || o.pace < 1000 || o.pace > 100000000)
 		refuse("at least 1000 pairs, and 1000 to 100 million overwrites a second", NULL);
 	if (o.overhead_pairs < 1000)
@@ -273,6 +276,7 @@ static void measure_matrix(struct comparison *c, const struct options *o)
 static void measure_growth(struct comparison *c, const struct options *o)
 {
 	c->growth.pairs = o->growth_pairs;
+	c->growth.readers = (unsigned)o->growth_readers;
 	c->growth.rounds = (unsigned)o->growth_rounds;
 	c->growth.rival_rounds = (unsigned)o->rival_rounds;
 	c->growth.rest_seconds = o->rest_seconds;

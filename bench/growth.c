@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What must hold: the median of the longest puts, and the 99.9th percentile beside that of maps which need not grow. */
+/* What must hold, beside one reader: the median of the longest puts, and the 99.9th percentile beside that of maps which need not grow. */
 #define LONGEST_PUT_NS 1e6
 #define P999_TIMES 4.0
 
@@ -49,7 +49,7 @@ static void fill(struct filling *f, unsigned s, bool reserved, unsigned round)
 	struct growth_way *way = reserved ? &f->g->of[s].reserved : &f->g->of[s].growing;
 	struct pairs p = { .run = run_create(subject, f->g->pairs),
 			   .pairs = f->g->pairs,
-			   .threads = 2,
+			   .threads = 1 + f->g->readers,
 			   .seed = f->m->seed + round,
 			   .progress = &f->progress,
 			   .progress_base = f->filled++ * f->g->pairs };
@@ -119,8 +119,8 @@ static void print_way(const char *name, const char *how, const struct growth_way
 
 void growth_print(const struct growth *g, const struct matrix *m)
 {
-	printf("\n\nGROWTH to %s pairs, one writer beside one reader: maps that begin small, and such that were told the size; medians\n\n",
-	       format_count(g->pairs).text);
+	printf("\n\nGROWTH to %s pairs, one writer, readers beside: %u; maps that begin small, and such that were told the size; medians\n\n",
+	       format_count(g->pairs).text, g->readers);
 	printf("  %-22s%6s%10s%12s%12s%12s%12s%12s%12s%10s\n", "", "rounds", "seconds", "longest put", "at least", "at most", "undisturbed", "put p99.9",
 	       "longest get", "switches");
 	for (unsigned s = 0; s < m->subjects; s++) {
@@ -138,7 +138,7 @@ void growth_judge(const struct growth *g, const struct matrix *m, struct bound_l
 {
 	const struct growth_way *growing = &g->of[0].growing, *reserved = &g->of[0].reserved;
 
-	if (m->subject[0].kind != SUBJECT_OURS || growing->rounds == 0 || reserved->rounds == 0)
+	if (g->readers != 1 || m->subject[0].kind != SUBJECT_OURS || growing->rounds == 0 || reserved->rounds == 0)
 		return;
 	bound_list_add(bounds,
 		       &(struct bound){ .value = of_rounds(growing->longest_put_ns, growing->rounds).median,
@@ -179,6 +179,7 @@ void growth_write_json(const struct growth *g, const struct matrix *m, struct js
 {
 	json_object(j, "growth");
 	json_number(j, "pairs", (double)g->pairs);
+	json_number(j, "readers", g->readers);
 	json_list(j, "subjects");
 	for (unsigned s = 0; s < m->subjects; s++) {
 		if (g->of[s].growing.rounds + g->of[s].reserved.rounds == 0)

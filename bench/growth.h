@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file growth.h
- * What growing costs the one who stores: maps that begin small are filled by one writer beside one reader, again and again, and in
+ * What growing costs the one who stores: maps that begin small are filled by one writer beside readers, again and again, and in
  * turn with maps of which the size was said before.
  */
 #ifndef BENCH_GROWTH_H
@@ -20,6 +20,7 @@ struct growth_way {
 
 struct growth {
 	uint64_t pairs;		       /* to be stored */
+	unsigned readers;	       /* beside the writer */
 	unsigned rounds, rival_rounds; /* of the first subject, and of the others: at most as many */
 	double rest_seconds;	       /* before each */
 	struct {
