@@ -25,10 +25,14 @@ static void retire_table(struct reclaimer *reclaimer, struct table *table)
 		;
 }
 
+/* With the table that is ahead, touched or not, if it is of that size. */
 static int begin(struct rcumap *map, unsigned size)
 {
-	int error = tables_begin(&map->tables, size);
+	struct table *ahead = tables_take_ahead(&map->tables, size);
+	int error = ahead ? tables_begin_with(&map->tables, ahead) : tables_begin(&map->tables, size);
 
+	if (error && ahead)
+		retire_table(&map->reclaimer, ahead);
 	if (!error)
 		spare_begun(map);
 	return error;
@@ -87,8 +91,10 @@ static unsigned decide_size(struct rcumap *map, const struct table *table)
 
 	unsigned min = smallest_size(reclaimer);
 
-	if (size < SIZE_LAST &&
-	    (size < min || (load_must_grow(entries, size) && spare_may_grow(map, table, entries))))
+	/* What is ahead has its room already. */
+	const bool has_room = tables_ahead(&map->tables) || spare_may_grow(map, table, entries);
+
+	if (size < SIZE_LAST && (size < min || (load_must_grow(entries, size) && has_room)))
 		decided = size + 1;
 	else if (size > min && load_may_shrink(entries, size))
 		/* From now on rcumap_reserve() waits, if it asks for what the table is about to lose. */
@@ -121,9 +127,50 @@ static void answer_wishes(struct reclaimer *reclaimer, unsigned size, int error)
 	pthread_mutex_unlock(&reclaimer->lock);
 }
 
+/* What is ahead, and no longer wanted. */
+static void drop_ahead(struct rcumap *map)
+{
+	const struct table *ahead = tables_ahead(&map->tables);
+	struct table *taken = ahead ? tables_take_ahead(&map->tables, ahead->size) : NULL;
+
+	if (taken)
+		retire_table(&map->reclaimer, taken);
+}
+
+/*
+ * The pages of a new table are touched before it is used: the kernel has to clear them, 100 us to 1 ms for each two megabytes, and writers who
+ * had just begun with the table would wait for nearly all of them, one put after the other. So it takes some turns until it begins.
+ * Chains grow meanwhile; a writer who meets a long one begins at once (reclaimer_grow_urgently()).
+ *
+ * As begin(). *touch: the table that is ahead, for a part of it to be touched outside of the section; NULL: none is.
+ */
+static int begin_touched(struct rcumap *map, unsigned size, struct table **touch)
+{
+	if (!tables_are_touched(&map->tables, size))
+		return begin(map, size);
+
+	struct table *ahead = tables_ahead(&map->tables);
+
+	if (!ahead || ahead->size != size) {
+		int error;
+
+		drop_ahead(map);
+		error = tables_prepare(&map->tables, size);
+		if (error)
+			return error;
+		spare_begun(map);
+		ahead = tables_ahead(&map->tables);
+	}
+	if (ahead && table_is_touched(ahead))
+		return begin(map, size);
+	*touch = ahead;
+	return 0;
+}
+
 bool reclaimer_resize(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
+	struct table *touch = NULL;
 	int error = 0;
 	bool more = false, growing;
 
@@ -136,6 +183,7 @@ bool reclaimer_resize(struct rcumap *map)
 
 	if (sweeps) {
 		growing = table_next(table)->size > table->size;
+		drop_ahead(map);
 		error = sweep(map, SWEEP_GROUPS);
 		more = true;
 		if (error == -ENOSPC)
@@ -145,10 +193,12 @@ bool reclaimer_resize(struct rcumap *map)
 
 		growing = size > table->size;
 		if (size != table->size) {
-			error = begin(map, size);
+			error = begin_touched(map, size, &touch);
 			more = true;
 			if (error == -EBUSY)
 				error = 0; /* a writer began */
+		} else {
+			drop_ahead(map);
 		}
 		if (budget_is_on(&map->memory.budget))
 			spare_want(map, error == -ENOSPC && !growing ? budget_table_bytes(tables_bytes_of(&map->tables, size)) : 0);
@@ -160,6 +210,9 @@ bool reclaimer_resize(struct rcumap *map)
 	if (next && next->size < now)
 		now = next->size;
 	map->section->unlock();
+	/* Whoever takes it meanwhile, it is this thread that will free it. */
+	if (touch)
+		table_touch(&map->tables, touch);
 	reclaimer->resize_error = error;
 	reclaimer->resizes_in_vain = error == -ENOSPC ? reclaimer->resizes_in_vain + 1 : 0;
 

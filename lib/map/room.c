@@ -8,6 +8,13 @@
 #include "map/spare.h"
 #include "protocol/load.h"
 
+/* Without waiting for the reclaimer any more. While the next table's pages are touched, chains may grow for a while. */
+static bool must_grow(const struct rcumap *map, const struct table *table, uint64_t entries)
+{
+	return load_must_grow(entries, table->size) &&
+	       (tables_ahead(&map->tables) ? load_is_late(entries, table->size) : spare_may_grow(map, table, entries));
+}
+
 /* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing
  * would not help; -ENOMEM, -EFAULT: it would, but cannot be. */
 static int relieve(struct attempt *attempt, const struct table *table, const struct bucket_view *view)
@@ -16,8 +23,7 @@ static int relieve(struct attempt *attempt, const struct table *table, const str
 
 	if (view->lines >= LOAD_CHAIN_LONG && load_is_sparse(entries, table->size))
 		return -EOVERFLOW;
-	if (view->lines < LOAD_CHAIN_LONG &&
-	    (!load_must_grow(entries, table->size) || !spare_may_grow(attempt->map, table, entries)))
+	if (view->lines < LOAD_CHAIN_LONG && !must_grow(attempt->map, table, entries))
 		return 1;
 
 	/* The reclaimer is late: grow here and now, with bounded work. */

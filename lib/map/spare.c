@@ -75,7 +75,8 @@ bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_
 
 void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 {
-	if (!budget_is_on(&map->memory.budget))
+	/* What is ahead is charged already. */
+	if (!budget_is_on(&map->memory.budget) || tables_ahead(&map->tables))
 		return;
 
 	const uint64_t full = load_most(table->size), start = full - full / FUND_PART;

@@ -217,6 +217,21 @@ int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 	return 0;
 }
 
+bool memory_touches_lines(const struct memory *memory, size_t size)
+{
+	return is_mapped(memory, size);
+}
+
+size_t memory_touch_lines(const struct memory *memory, void *p, size_t size, size_t touched)
+{
+	const size_t left = size - touched, part = left < PAGES_HUGE ? left : PAGES_HUGE;
+
+	if (!is_mapped(memory, size))
+		return left;
+	pages_touch((char *)p + touched, part);
+	return part;
+}
+
 bool memory_could_hold_lines(const struct memory *memory, size_t size)
 {
 	if (budget_is_on(&memory->budget))

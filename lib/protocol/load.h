@@ -42,6 +42,12 @@ static inline bool load_must_grow(uint64_t entries, unsigned size)
 	return entries * 6 > load_slots(size) * 5;
 }
 
+/* It should have grown an eighth ago: whoever inserts no longer waits for the reclaimer to touch the next table's pages. */
+static inline bool load_is_late(uint64_t entries, unsigned size)
+{
+	return entries * 16 > load_slots(size) * 15;
+}
+
 static inline bool load_may_shrink(uint64_t entries, unsigned size)
 {
 	return entries * 10 < load_slots(size);

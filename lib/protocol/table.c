@@ -82,6 +82,7 @@ int tables_init(struct tables *tables, struct memory *memory, const struct hash 
 	tables->memory = memory;
 	tables->hash = *hash;
 	tables->have_ghosts = ghosts;
+	atomic_init(&tables->ahead, NULL);
 
 	int error = size <= SIZE_LAST ? create(tables, size, &table) : -ENOMEM;
 
@@ -120,33 +121,95 @@ void tables_fini(struct tables *tables, struct slab_freer *freer)
 		table_free(tables, table, freer);
 		table = next;
 	}
+	if (tables_ahead(tables))
+		table_free(tables, tables_ahead(tables), freer);
+}
+
+/* May a table of that size follow this one, the current one? */
+static bool may_follow(const struct table *table, unsigned size)
+{
+	return !table_next(table) && (size == table->size + 1 || size + 1 == table->size);
+}
+
+static int publish(struct table *table, struct table *fresh)
+{
+	struct table *none = NULL;
+
+	fresh->same_tag = tag_is_fresh(table_buckets(fresh), table->tag_shift) &&
+			  tag_tells(table->size, fresh->size, table->tag_shift);
+	if (fresh->same_tag)
+		fresh->tag_shift = table->tag_shift;
+
+	/* [NEXT seq_cst] publishes the table; pairs with table_next(). T1. */
+	return atomic_compare_exchange_strong_explicit(&table->next, &none, fresh, memory_order_seq_cst, memory_order_seq_cst) ?
+		       0 :
+		       -EBUSY;
 }
 
 int tables_begin(struct tables *tables, unsigned size)
 {
-	struct table *table = tables_current(tables), *fresh = NULL, *none = NULL;
+	struct table *table = tables_current(tables), *fresh = NULL;
 
 	if (size < SIZE_FIRST || size > SIZE_LAST)
 		return -ENOMEM;
-	if (table_next(table) || (size != table->size + 1 && size + 1 != table->size))
+	if (!may_follow(table, size))
 		return -EBUSY;
 
 	int error = create(tables, size, &fresh);
 
 	if (error)
 		return error;
-
-	fresh->same_tag = tag_is_fresh(table_buckets(fresh), table->tag_shift) && tag_tells(table->size, size, table->tag_shift);
-	if (fresh->same_tag)
-		fresh->tag_shift = table->tag_shift;
-
-	/* [NEXT seq_cst] publishes the table; pairs with table_next(). T1. */
-	if (!atomic_compare_exchange_strong_explicit(&table->next, &none, fresh, memory_order_seq_cst,
-						     memory_order_seq_cst)) {
+	error = publish(table, fresh);
+	if (error)
 		discard(tables, fresh);
-		return -EBUSY;
-	}
-	return 0;
+	return error;
+}
+
+int tables_begin_with(struct tables *tables, struct table *fresh)
+{
+	struct table *table = tables_current(tables);
+
+	return may_follow(table, fresh->size) ? publish(table, fresh) : -EBUSY;
+}
+
+int tables_prepare(struct tables *tables, unsigned size)
+{
+	struct table *table = NULL;
+	int error = size >= SIZE_FIRST && size <= SIZE_LAST ? create(tables, size, &table) : -ENOMEM;
+
+	/* [PREPARED release] hands the table to whoever takes it; pairs with [PREPARED acquire] in tables_ahead() and
+	 * tables_take_ahead(). */
+	if (!error)
+		atomic_store_explicit(&tables->ahead, table, memory_order_release);
+	return error;
+}
+
+bool tables_are_touched(const struct tables *tables, unsigned size)
+{
+	return size >= SIZE_FIRST && size <= SIZE_LAST && memory_touches_lines(tables->memory, tables_bytes_of(tables, size));
+}
+
+void table_touch(const struct tables *tables, struct table *table)
+{
+	table->touched += memory_touch_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size), table->touched);
+}
+
+bool table_is_touched(const struct table *table)
+{
+	return table->touched >= array_bytes(table->size, table->ghosts);
+}
+
+struct table *tables_take_ahead(struct tables *tables, unsigned size)
+{
+	struct table *table = tables_ahead(tables);
+
+	/* Its address stands for no other one: who looked at it here is in a section, and it is freed after a grace period. */
+	/* [PREPARED acquire] as in tables_ahead(); of all who try one alone succeeds (T4). */
+	return table && table->size == size &&
+			       atomic_compare_exchange_strong_explicit(&tables->ahead, &table, NULL, memory_order_acquire,
+								       memory_order_relaxed) ?
+		       table :
+		       NULL;
 }
 
 bool tables_advance(struct tables *tables, struct table *table)

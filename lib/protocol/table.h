@@ -12,6 +12,8 @@
  * T1 size, factor, tag_shift and lines never change; next is set once.
  * T2 Each bucket of a table before `current` is MIGRATED.
  * T3 An overflow line stays in its bucket's chain, and on its table's list, until the table is freed.
+ * T4 A table that is ahead has never been in the chain. The reclaimer alone puts one there, where there is none; who takes it out is its
+ *    only owner, and brings it into the chain or has it retired. The reclaimer alone frees it, then.
  */
 #ifndef RCUMAP_TABLE_H
 #define RCUMAP_TABLE_H
@@ -39,6 +41,7 @@ struct table {
 	_Atomic(struct line *) overflow; /* all overflow lines, through their ctl */
 	_Atomic uint64_t overflow_lines;
 	struct table *retired; /* the list of tables that await a grace period */
+	uint64_t touched; /* bytes of its array, from the first, whose pages were touched before it was used. The reclaimer's */
 };
 
 struct tables {
@@ -46,6 +49,7 @@ struct tables {
 	struct hash hash;
 	struct memory *memory;
 	bool have_ghosts;
+	_Atomic(struct table *) ahead; /* the next one, while its pages are being touched; NULL: there is none */
 	_Atomic uint64_t grown, shrunk;
 };
 
@@ -118,6 +122,33 @@ void tables_fini(struct tables *tables, struct slab_freer *freer);
 /* Start to migrate into a table of the next size, or of the one before. 0; -EBUSY: a migration is under way already; -ENOMEM, -EFAULT.
  * Inside a read section. Lock-free. */
 int tables_begin(struct tables *tables, unsigned size);
+
+/* The same with a table that the caller owns (T4), of the size that was asked for. 0: it is in the chain. -EBUSY: it is the caller's still, to
+ * be retired: others may look at it. Inside a read section. Lock-free. */
+int tables_begin_with(struct tables *tables, struct table *fresh);
+
+/* Have a table of that size ahead, where there is none: the reclaimer. 0, -ENOMEM, -EFAULT, -ENOSPC. */
+int tables_prepare(struct tables *tables, unsigned size);
+
+/* Is it worth while to touch the pages of a table of that size before it is used? */
+bool tables_are_touched(const struct tables *tables, unsigned size);
+
+/* Touch the next pages of a table that was ahead, which others may have taken out meanwhile, and use: the reclaimer. Takes 1 ms at most on
+ * most machines. */
+void table_touch(const struct tables *tables, struct table *table);
+
+/* Are they all there? The reclaimer. */
+bool table_is_touched(const struct table *table);
+
+/* The table that is ahead, or NULL. Inside a read section, or the reclaimer. Wait-free. */
+static inline struct table *tables_ahead(const struct tables *tables)
+{
+	/* [PREPARED acquire] pairs with [PREPARED release] in tables_prepare(): its size is there. */
+	return atomic_load_explicit(&((struct tables *)tables)->ahead, memory_order_acquire);
+}
+
+/* Take it out, if it is of that size: the caller's. Or NULL. Inside a read section. Wait-free. */
+struct table *tables_take_ahead(struct tables *tables, unsigned size);
 
 /* All buckets of `table`, the current one, are MIGRATED: go on to the next. True for the one caller who did it: he must
  * retire the table. Inside a read section. */
