@@ -64,6 +64,7 @@ static void fill(struct filling *f, unsigned s, bool reserved, unsigned round)
 	way->longest_put_ns[way->rounds] = (double)histogram_max(&load.insert);
 	way->longest_get_ns[way->rounds] = (double)histogram_max(&load.get);
 	way->put_p999_ns[way->rounds] = (double)histogram_percentile(&load.insert, 99.9);
+	way->slow_puts[way->rounds] = (double)histogram_above(&load.insert, (uint64_t)LONGEST_PUT_NS);
 	way->undisturbed_put_ns[way->rounds] = (double)load.undisturbed_max_ns;
 	way->switches[way->rounds++] = (double)load.switches;
 }
@@ -110,10 +111,10 @@ static void print_way(const char *name, const char *how, const struct growth_way
 	if (way->rounds == 0)
 		return;
 	longest = of_rounds(way->longest_put_ns, way->rounds);
-	printf("  %-12s%-10s%6u%10.2f%12s%12s%12s%12s%12s%12s%10.0f\n", name, how, way->rounds, of_rounds(way->seconds, way->rounds).median,
+	printf("  %-12s%-10s%6u%10.2f%12s%12s%12s%12s%10.0f%12s%12s%10.0f\n", name, how, way->rounds, of_rounds(way->seconds, way->rounds).median,
 	       format_ns(longest.median).text, format_ns(longest.least).text, format_ns(longest.most).text,
 	       format_ns(of_rounds(way->undisturbed_put_ns, way->rounds).median).text,
-	       format_ns(of_rounds(way->put_p999_ns, way->rounds).median).text,
+	       of_rounds(way->slow_puts, way->rounds).median, format_ns(of_rounds(way->put_p999_ns, way->rounds).median).text,
 	       format_ns(of_rounds(way->longest_get_ns, way->rounds).median).text, of_rounds(way->switches, way->rounds).median);
 }
 
@@ -121,8 +122,8 @@ void growth_print(const struct growth *g, const struct matrix *m)
 {
 	printf("\n\nGROWTH to %s pairs, one writer, readers beside: %u; maps that begin small, and such that were told the size; medians\n\n",
 	       format_count(g->pairs).text, g->readers);
-	printf("  %-22s%6s%10s%12s%12s%12s%12s%12s%12s%10s\n", "", "rounds", "seconds", "longest put", "at least", "at most", "undisturbed", "put p99.9",
-	       "longest get", "switches");
+	printf("  %-22s%6s%10s%12s%12s%12s%12s%10s%12s%12s%10s\n", "", "rounds", "seconds", "longest put", "at least", "at most", "undisturbed",
+	       "over 1 ms", "put p99.9", "longest get", "switches");
 	for (unsigned s = 0; s < m->subjects; s++) {
 		bool grows = g->of[s].growing.rounds > 0;
 
@@ -130,7 +131,7 @@ void growth_print(const struct growth *g, const struct matrix *m)
 		print_way(grows ? "" : m->subject[s].subject->name, "reserved", &g->of[s].reserved);
 	}
 	printf("\n  At least, at most: of the rounds' longest puts. Undisturbed: the longest of those among which the writer was not switched\n"
-	       "  away from. Switches: involuntary ones of the writer, in all of a round.\n");
+	       "  away from. Over 1 ms: how many puts of a round. Switches: involuntary ones of the writer, in all of a round.\n");
 	fflush(stdout);
 }
 
@@ -169,6 +170,7 @@ static void json_way(struct json *j, const char *name, const struct growth_way *
 	json_rounds(j, "seconds", way->seconds, way->rounds);
 	json_rounds(j, "longest_put_ns", way->longest_put_ns, way->rounds);
 	json_rounds(j, "undisturbed_put_ns", way->undisturbed_put_ns, way->rounds);
+	json_rounds(j, "puts_over_1_ms", way->slow_puts, way->rounds);
 	json_rounds(j, "longest_get_ns", way->longest_get_ns, way->rounds);
 	json_rounds(j, "put_p99.9_ns", way->put_p999_ns, way->rounds);
 	json_rounds(j, "writer_involuntary_switches", way->switches, way->rounds);

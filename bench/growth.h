@@ -14,6 +14,7 @@ struct growth_way {
 	unsigned rounds;
 	double seconds[MATRIX_ROUNDS];
 	double longest_put_ns[MATRIX_ROUNDS], longest_get_ns[MATRIX_ROUNDS], put_p999_ns[MATRIX_ROUNDS];
+	double slow_puts[MATRIX_ROUNDS]; /* of more than a millisecond */
 	double switches[MATRIX_ROUNDS]; /* involuntary ones of the writer */
 	double undisturbed_put_ns[MATRIX_ROUNDS]; /* the longest of the puts among which there was none */
 };

@@ -349,7 +349,7 @@ def growth_section(results, plotter):
     growth = results.get("growth")
     if not growth:
         return ""
-    table = Table("", ("", "text"), "rounds", "seconds", "longest put", "least", "most", "undisturbed", "put p99.9", "longest get", "writer's switches")
+    table = Table("", ("", "text"), "rounds", "seconds", "longest put", "least", "most", "undisturbed", "puts over 1 ms", "put p99.9", "longest get", "writer's switches")
     longest = []
     for s in growth["subjects"]:
         for i, way in enumerate(w for w in ("growing", "reserved") if w in s):
@@ -357,14 +357,14 @@ def growth_section(results, plotter):
             table.row(
                 text(s["subject"]) if i == 0 else "", (way, "text"), len(r["seconds"]), f'{median(r["seconds"]):.2f}',
                 ns(median(r["longest_put_ns"])), ns(min(r["longest_put_ns"])), ns(max(r["longest_put_ns"])),
-                ns(median(r["undisturbed_put_ns"])), ns(median(r["put_p99.9_ns"])), ns(median(r["longest_get_ns"])), f'{median(r["writer_involuntary_switches"]):.0f}',
+                ns(median(r["undisturbed_put_ns"])), f'{median(r["puts_over_1_ms"]):.0f}', ns(median(r["put_p99.9_ns"])), ns(median(r["longest_get_ns"])), f'{median(r["writer_involuntary_switches"]):.0f}',
                 kind="ours" if s["subject"].startswith("rcumap") else "",
             )
             if way == "growing":
                 longest.append((s["subject"], median(r["longest_put_ns"]) / 1e6))
     plot = plotter.bars("longest put while growing, ms (log scale)", longest, label=lambda v: three_digits(v, "ms"), log=True, less_is_better=True)
     return (
-        f"<p>{count(growth['pairs'])} pairs are stored by one writer beside one reader, into maps that begin small and into maps that were "
+        f"<p>{count(growth['pairs'])} pairs are stored by one writer, readers beside him: {growth['readers']}, into maps that begin small and into maps that were "
         f'told the size, by turns; medians of rounds. Undisturbed: of the puts among which the writer was not switched away from.</p><div class="grid">{plot}</div>{table.html()}'
     )
 

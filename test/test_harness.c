@@ -88,6 +88,8 @@ static void histogram_is_exact_to_one_percent(void)
 	is_int(histogram_count(&h), 1000, "merging adds counts");
 	is_int(histogram_percentile(&h, 10), 100, "below 256 steps are exact");
 	is_int(histogram_percentile(&h, 100), 1000, "the 100th percentile is the maximum");
+	is_int(histogram_above(&h, 200), 800, "so many are above a value");
+	is_int(histogram_above(&h, 1023), 0, "none is above the last one's step");
 	is_int(histogram_max(&h), 1000, "the maximum is exact");
 	ok(fabs(histogram_mean(&h) - 500.5) < 1e-9, "so is the mean");
 }

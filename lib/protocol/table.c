@@ -203,13 +203,11 @@ struct table *tables_take_ahead(struct tables *tables, unsigned size)
 {
 	struct table *table = tables_ahead(tables);
 
-	/* Its address stands for no other one: who looked at it here is in a section, and it is freed after a grace period. */
+	if (!table || table->size != size)
+		return NULL;
+	/* Its address stands for no other table by now: the caller has been in a section since he saw it. */
 	/* [PREPARED acquire] as in tables_ahead(); of all who try one alone succeeds (T4). */
-	return table && table->size == size &&
-			       atomic_compare_exchange_strong_explicit(&tables->ahead, &table, NULL, memory_order_acquire,
-								       memory_order_relaxed) ?
-		       table :
-		       NULL;
+	return atomic_compare_exchange_strong_explicit(&tables->ahead, &table, NULL, memory_order_acquire, memory_order_relaxed) ? table : NULL;
 }
 
 bool tables_advance(struct tables *tables, struct table *table)

@@ -46,6 +46,15 @@ uint64_t histogram_percentile(const struct histogram *h, double percent)
 	return h->max;
 }
 
+uint64_t histogram_above(const struct histogram *h, uint64_t ns)
+{
+	uint64_t above = 0;
+
+	for (unsigned i = 0; i < HISTOGRAM_STEPS; i++)
+		above += step_top(i) > ns ? h->steps[i] : 0;
+	return above;
+}
+
 uint64_t histogram_max(const struct histogram *h)
 {
 	return h->max;

@@ -48,6 +48,8 @@ static inline void histogram_add(struct histogram *h, uint64_t ns)
 void histogram_reset(struct histogram *h);
 /** Add all of `from`. */
 void histogram_merge(struct histogram *h, const struct histogram *from);
+/** How many values are larger than this one, or so near to it that they are not told from larger ones. */
+uint64_t histogram_above(const struct histogram *h, uint64_t ns);
 /** The value at or below which `percent` of all values lie (99.9, say), never below the true one; 0 if empty. */
 uint64_t histogram_percentile(const struct histogram *h, double percent);
 /** The largest value, exact. */
