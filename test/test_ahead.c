@@ -116,6 +116,53 @@ static void dropped_if_not_wanted(void)
 	bare_destroy(map);
 }
 
+/* It was, time and again, by a few entries that came and went at the border: each such table was garbage, and the map never grew. */
+static void kept_at_the_border(void)
+{
+	struct rcumap *map = bare_map_on(NULL, SMALL_CAPACITY);
+	const unsigned size = bare_size(map);
+	struct table *ahead;
+	uint64_t n = 0;
+
+	while (!load_must_grow(n, size) && !next_of(map))
+		fixture_put(map, n++, 0, 24);
+	if (next_of(map)) {
+		skip(2, "a chain got long, and it grew at once");
+		bare_resize(map);
+		bare_destroy(map);
+		return;
+	}
+	(void)reclaimer_resize(map);
+	ahead = tables_ahead(&map->tables);
+	for (unsigned i = 0; i < 100; i++)
+		fixture_delete(map, --n);
+	ok(ahead && !load_must_grow(n, size), "%s: a larger table is ahead, and some entries go", fixture_name());
+	(void)reclaimer_resize(map);
+	ok(next_of(map) == ahead, "%s: the map grows all the same", fixture_name());
+	bare_resize(map);
+	bare_destroy(map);
+}
+
+static void kept_at_the_other_border(void)
+{
+	struct rcumap *map = bare_map_on(NULL, LARGE_CAPACITY);
+	const unsigned size = bare_size(map);
+	struct table *ahead;
+	uint64_t n = 0;
+
+	map->reclaimer.size_min = size - 1;
+	(void)reclaimer_resize(map);
+	ahead = tables_ahead(&map->tables);
+	is_int(map->reclaimer.size_now, size - 1, "%s: a smaller table is ahead: that is the map's size from now on", fixture_name());
+	while (load_may_shrink(n, size))
+		fixture_put(map, n++, 0, 24);
+	while (!next_of(map) && reclaimer_resize(map))
+		;
+	ok(ahead && next_of(map) == ahead, "%s: some entries more, and it shrinks all the same", fixture_name());
+	bare_resize(map);
+	bare_destroy(map);
+}
+
 static void dropped_if_another_was_faster(void)
 {
 	struct rcumap *map = bare_map_on(NULL, LARGE_CAPACITY);
@@ -252,6 +299,8 @@ static void test(void)
 	touched_before_it_is_used();
 	a_smaller_one_too();
 	dropped_if_not_wanted();
+	kept_at_the_border();
+	kept_at_the_other_border();
 	dropped_if_another_was_faster();
 	who_loses_keeps_it();
 	taken_as_it_is();

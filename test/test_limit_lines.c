@@ -178,8 +178,18 @@ static int64_t credit(const struct rcumap *map)
 	return atomic_load(&((struct rcumap *)map)->memory.budget.line_credit);
 }
 
+static int begin_larger(struct rcumap *map)
+{
+	return tables_begin(&map->tables, bare_size(map) + 1);
+}
+
+static int prepare_larger(struct rcumap *map)
+{
+	return tables_prepare(&map->tables, bare_size(map) + 1);
+}
+
 /* A writer who had chained lines to an overfull table took those that the next one had brought, and it could not be filled. */
-static void writers_leave_what_a_table_brings(void)
+static void writers_leave_what_a_table_brings(int (*bring)(struct rcumap *map), const char *when)
 {
 	struct rcumap *map = used_map(MIB / 2);
 	struct tables *tables = &map->tables;
@@ -190,10 +200,10 @@ static void writers_leave_what_a_table_brings(void)
 	had = credit(map);
 	is_int(table_alloc_line(tables, LINE_OPEN, &before), 0, "%s: a writer's line", fixture_name());
 	ok(credit(map) < had, "%s: comes from what the table has brought", fixture_name());
-	if (tables_begin(tables, bare_size(map) + 1) != 0)
+	if (bring(map) != 0)
 		bail("no table");
 	had = credit(map);
-	is_int(table_alloc_line(tables, LINE_OPEN, &line), 0, "%s: one more, while entries migrate", fixture_name());
+	is_int(table_alloc_line(tables, LINE_OPEN, &line), 0, "%s: one more, while %s", fixture_name(), when);
 	ok(credit(map) >= had, "%s: leaves it to those who migrate", fixture_name());
 	had = credit(map);
 	is_int(table_alloc_line(tables, LINE_UNFILLED, &filled), 0, "%s: and one of theirs", fixture_name());
@@ -207,7 +217,8 @@ static void writers_leave_what_a_table_brings(void)
 
 static void test(void)
 {
-	writers_leave_what_a_table_brings();
+	writers_leave_what_a_table_brings(begin_larger, "entries migrate");
+	writers_leave_what_a_table_brings(prepare_larger, "its pages are touched");
 	full_buckets_get_lines();
 	frozen_buckets_hold_up_nobody();
 	a_table_goes_on_alone();

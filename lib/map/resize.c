@@ -79,6 +79,26 @@ static unsigned smallest_size(const struct reclaimer *reclaimer)
 	return min;
 }
 
+/* A table of that size has been decided upon, and is ahead. It has its room; and a few entries more or fewer do not change the decision: or it
+ * would be taken back time and again, and all these tables be garbage. */
+static bool goes_on(const struct rcumap *map, unsigned size)
+{
+	const struct table *ahead = tables_ahead(&map->tables);
+
+	return ahead && ahead->size == size;
+}
+
+static bool wants_larger(const struct rcumap *map, const struct table *table, uint64_t entries)
+{
+	return goes_on(map, table->size + 1) ? !load_is_sparse(entries, table->size) :
+					       load_must_grow(entries, table->size) && spare_may_grow(map, table, entries);
+}
+
+static bool wants_smaller(const struct rcumap *map, const struct table *table, uint64_t entries)
+{
+	return goes_on(map, table->size - 1) ? load_is_sparse(entries, table->size) : load_may_shrink(entries, table->size);
+}
+
 /* The size that the table, the current one, should have next. */
 static unsigned decide_size(struct rcumap *map, const struct table *table)
 {
@@ -91,12 +111,9 @@ static unsigned decide_size(struct rcumap *map, const struct table *table)
 
 	unsigned min = smallest_size(reclaimer);
 
-	/* What is ahead has its room already. */
-	const bool has_room = tables_ahead(&map->tables) || spare_may_grow(map, table, entries);
-
-	if (size < SIZE_LAST && (size < min || (load_must_grow(entries, size) && has_room)))
+	if (size < SIZE_LAST && (size < min || wants_larger(map, table, entries)))
 		decided = size + 1;
-	else if (size > min && load_may_shrink(entries, size))
+	else if (size > min && wants_smaller(map, table, entries))
 		/* From now on rcumap_reserve() waits, if it asks for what the table is about to lose. */
 		decided = reclaimer->size_now = size - 1;
 	pthread_mutex_unlock(&reclaimer->lock);
@@ -146,16 +163,17 @@ static void drop_ahead(struct rcumap *map)
  */
 static int begin_touched(struct rcumap *map, unsigned size, struct table **touch)
 {
-	if (!tables_are_touched(&map->tables, size))
-		return begin(map, size);
-
 	struct table *ahead = tables_ahead(&map->tables);
 
-	if (!ahead || ahead->size != size) {
-		int error;
-
+	if (ahead && ahead->size != size) {
 		drop_ahead(map);
-		error = tables_prepare(&map->tables, size);
+		ahead = NULL;
+	}
+	if (!tables_are_touched(&map->tables, size))
+		return begin(map, size);
+	if (!ahead) {
+		int error = tables_prepare(&map->tables, size);
+
 		if (error)
 			return error;
 		spare_begun(map);
@@ -209,6 +227,8 @@ bool reclaimer_resize(struct rcumap *map)
 
 	if (next && next->size < now)
 		now = next->size;
+	if (touch && touch->size < now)
+		now = touch->size;
 	map->section->unlock();
 	/* Whoever takes it meanwhile, it is this thread that will free it. */
 	if (touch)

@@ -227,7 +227,7 @@ bool tables_advance(struct tables *tables, struct table *table)
 int table_alloc_line(struct tables *tables, enum line_state state, struct line **line)
 {
 	/* What a table has brought for lines is for those who migrate into it: writers wait, they cannot. */
-	const bool writes_meanwhile = state == LINE_OPEN && table_next(tables_current(tables));
+	const bool writes_meanwhile = state == LINE_OPEN && (table_next(tables_current(tables)) || tables_ahead(tables));
 	void *p = NULL;
 	int error = memory_alloc_for(tables->memory, writes_meanwhile ? MEMORY_STRUCTURE : MEMORY_LINE, sizeof(struct line), 64, &p);
 

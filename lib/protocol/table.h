@@ -147,6 +147,14 @@ static inline struct table *tables_ahead(const struct tables *tables)
 	return atomic_load_explicit(&((struct tables *)tables)->ahead, memory_order_acquire);
 }
 
+/* Is the one that `table`, the current one, grows into? The same. */
+static inline bool tables_grow_ahead(const struct tables *tables, const struct table *table)
+{
+	const struct table *ahead = tables_ahead(tables);
+
+	return ahead && ahead->size > table->size;
+}
+
 /* Take it out, if it is of that size: the caller's. Or NULL. Inside a read section. Wait-free. */
 struct table *tables_take_ahead(struct tables *tables, unsigned size);
 

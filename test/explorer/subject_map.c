@@ -115,6 +115,9 @@ static bool holds(unsigned k)
 
 /* ---- creation and end */
 
+/* Somebody is the reclaimer, who alone puts a table ahead. */
+static bool preparing;
+
 static void begin_thread(void)
 {
 	(void)stripe_index();
@@ -143,6 +146,7 @@ static void create(unsigned variant, uint64_t seed)
 	while (table_size_for(options.capacity) < size)
 		options.capacity++;
 	map_limits_reset();
+	preparing = false;
 	if (map_new(&map, &options) != 0)
 		report_failure("no map");
 	map_limits_set(map, variant);
@@ -223,6 +227,20 @@ static void find(struct event *event, const struct content *key)
 	rcumap_read_unlock(map);
 }
 
+/* A larger table, by way of what is ahead; who is not the reclaimer takes that, or one of his own. */
+static int grow(struct table *table)
+{
+	int error = 0;
+
+	if (!preparing) {
+		preparing = true;
+		if (!tables_ahead(&map->tables))
+			error = tables_prepare(&map->tables, table->size + 1);
+		preparing = false;
+	}
+	return error ? error : reclaimer_grow_urgently(map, table);
+}
+
 /* As the reclaimer would, if the load asked for it. */
 static int resize(int step, bool to_the_end)
 {
@@ -231,7 +249,7 @@ static int resize(int step, bool to_the_end)
 
 	schedule_section_enter();
 	table = tables_current(&map->tables);
-	error = tables_begin(&map->tables, table->size + (unsigned)step);
+	error = step > 0 ? grow(table) : tables_begin(&map->tables, table->size + (unsigned)step);
 	schedule_section_leave();
 	if (error != 0 && error != -EBUSY)
 		return error;
