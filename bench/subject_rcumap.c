@@ -4,8 +4,7 @@
 
 #include "clock.h"
 #include "flavor.h"
-#include "layout/line.h"
-#include "protocol/size.h"
+#include "protocol/load.h"
 #include "rcumap.h"
 
 #include <errno.h>
@@ -35,17 +34,18 @@ static void destroy(void *map, enum flavor flavor)
 	flavor_unregister(flavor);
 }
 
-/* The newest table is the only one in use: as many steps up the ladder as have been taken. */
+/* The newest table is the only one in use: as many steps up the ladder as have been taken. And it is large enough: or the next one is being
+ * prepared. */
 static bool has_one_table(void *map)
 {
 	struct rcumap_stats stats;
 	unsigned size = SIZE_FIRST;
 
 	rcumap_stats(map, &stats, sizeof stats);
-	while (LINE_SLOTS * size_buckets(size) < first_slots)
+	while (load_slots(size) < first_slots)
 		size++;
 	size += (unsigned)(stats.grown - stats.shrunk);
-	return stats.table_slots == LINE_SLOTS * size_buckets(size);
+	return stats.table_slots == load_slots(size) && !load_must_grow(stats.entries, size);
 }
 
 /* After the first barrier the reclaimer has been round once: a table that must grow has begun to. After the last one the

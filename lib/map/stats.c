@@ -117,11 +117,18 @@ uint64_t rcumap_count(const struct rcumap *map)
 static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
 {
 	map->section->lock();
+
+	const struct table *ahead = tables_ahead(&map->tables);
+
 	for (struct table *table = tables_current(&map->tables); table; table = table_next(table)) {
+		if (table == ahead)
+			ahead = NULL; /* it was taken and is in use by now */
 		stats->table_bytes += table_bytes(table);
 		stats->overflow_lines += relaxed(&table->overflow_lines);
 		stats->table_slots = load_slots(table->size);
 	}
+	if (ahead)
+		stats->table_bytes += table_bytes(ahead);
 	map->section->unlock();
 }
 
