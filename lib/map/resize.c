@@ -157,7 +157,7 @@ static void drop_ahead(struct rcumap *map)
 /*
  * The pages of a new table are touched before it is used: the kernel has to clear them, 100 us to 1 ms for each two megabytes, and writers who
  * had just begun with the table would wait for nearly all of them, one put after the other. So it takes some turns until it begins.
- * Chains grow meanwhile; a writer who meets a long one begins at once (reclaimer_grow_urgently()).
+ * Chains grow meanwhile; a writer who meets a long one when the table is far too full (map/room.c) begins with what is ahead, touched or not.
  *
  * As begin(). *touch: the table that is ahead, for a part of it to be touched outside of the section; NULL: none is.
  */
