@@ -345,27 +345,45 @@ static void never_in_a_callback(void)
 
 /* ------------------------------------------------------------------------------------------------ held entries */
 
+/* Not refused for want of a grace period. */
+static int put_to_be_held(struct rcumap *map, uint64_t n)
+{
+	int result = -ENOSPC;
+
+	for (unsigned i = 0; i < 3 && (result = bytes_put(map, n, n, SIZE)) == -ENOSPC; i++)
+		rcumap_barrier(map);
+	return result;
+}
+
+static const struct rcumap_entry *find_and_hold(struct rcumap *map, uint64_t n)
+{
+	unsigned char key[FIXTURE_KEY_MAX];
+	size_t size = fixture_key(n, key);
+	const struct rcumap_entry *entry;
+
+	rcumap_read_lock(map);
+	entry = rcumap_find(map, key, size);
+	if (entry && rcumap_hold(map, entry) != 0)
+		entry = NULL;
+	rcumap_read_unlock(map);
+	flavor_quiescent(fixture_flavor);
+	return entry;
+}
+
 static void held_entries(void)
 {
 	struct rcumap *map = bytes_map(LIMIT, RCUMAP_WAIT_NONE);
 	static const struct rcumap_entry *held[PLENTY];
-	uint64_t n = 0, wrong = 0, turn;
+	uint64_t n = 0, evicted = 0, wrong = 0, turn;
 	int result = 0;
 
-	for (; n < PLENTY; n++) {
-		unsigned char key[FIXTURE_KEY_MAX];
-		size_t size = fixture_key(n, key);
-
-		/* Not for want of a grace period. */
-		for (unsigned i = 0; i < 3 && (result = bytes_put(map, n, n, SIZE)) == -ENOSPC; i++)
-			rcumap_barrier(map);
-		if (result)
-			break;
-		rcumap_read_lock(map);
-		held[n] = rcumap_find(map, key, size);
-		wrong += !held[n] || rcumap_hold(map, held[n]) != 0;
-		rcumap_read_unlock(map);
-		flavor_quiescent(fixture_flavor);
+	/* While it is not held it is the only one that can be evicted, which the reclaimer may do for the sake of the table. */
+	while (n < PLENTY && evicted < PLENTY && (result = put_to_be_held(map, n)) == 0) {
+		held[n] = find_and_hold(map, n);
+		if (held[n])
+			n++;
+		else
+			evicted++;
 	}
 	is_int(result, -ENOSPC, "%s: entries that are held take all there is", fixture_name());
 	ok(wrong == 0 && n > LIMIT / SIZE / 2 && n < LIMIT / SIZE, "%s: %llu of them", fixture_name(),
