@@ -173,6 +173,21 @@ static inline size_t fixture_key(uint64_t number, unsigned char key[FIXTURE_KEY_
 	return size;
 }
 
+/** Find a numbered key's entry and hold it; NULL: it is absent. */
+static inline const struct rcumap_entry *fixture_hold(struct rcumap *map, uint64_t number)
+{
+	unsigned char key[FIXTURE_KEY_MAX];
+	size_t size = fixture_key(number, key);
+	const struct rcumap_entry *entry;
+
+	rcumap_read_lock(map);
+	entry = rcumap_find(map, key, size);
+	if (entry && rcumap_hold(map, entry) != 0)
+		bail("rcumap_hold");
+	rcumap_read_unlock(map);
+	return entry;
+}
+
 /* Put payload number `turn` of `size` bytes (24 to 256) under key `number`. */
 #define FIXTURE_VALUE_MAX 256u
 static inline int fixture_put(struct rcumap *map, uint64_t number, uint64_t turn, size_t size)

@@ -203,14 +203,14 @@ static void memory_is_flat(void)
 		}
 		rcumap_barrier(map);
 		bytes = fixture_stats(map).memory_bytes;
-		if (cycle < 10 && bytes > early)
+		if (cycle < 5 && bytes > early)
 			early = bytes;
 		if (cycle >= 35 && bytes < late)
 			late = bytes;
 	}
 	is_int(wrong, 0, "%s: a map is filled and emptied forty times", fixture_name());
 	if (!ok(late <= early + full, "%s: memory is flat", fixture_name()))
-		diag("at most %llu bytes in the first ten turns, %llu when full, at least %llu in the last",
+		diag("at most %llu bytes in the first five turns, %llu when full, at least %llu in the last",
 		     (unsigned long long)early, (unsigned long long)full, (unsigned long long)late);
 	fixture_destroy(map);
 }

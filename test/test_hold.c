@@ -40,21 +40,6 @@ static int put(struct rcumap *map, uint64_t number, uint64_t turn, uint64_t ttl_
 	return rcumap_put(map, key, key_size, value, sizeof value, ttl_ms, NULL);
 }
 
-/* Find and hold; NULL: it is absent. */
-static const struct rcumap_entry *hold(struct rcumap *map, uint64_t number)
-{
-	unsigned char key[FIXTURE_KEY_MAX];
-	size_t key_size = fixture_key(number, key);
-	const struct rcumap_entry *entry;
-
-	rcumap_read_lock(map);
-	entry = rcumap_find(map, key, key_size);
-	if (entry && rcumap_hold(map, entry) != 0)
-		bail("rcumap_hold");
-	rcumap_read_unlock(map);
-	return entry;
-}
-
 /* Is it still what was put? No section needed. */
 static bool is_whole(const struct rcumap_entry *entry, uint64_t number, uint64_t turn)
 {
@@ -118,7 +103,7 @@ static void outlives(void (*event)(struct rcumap *), const char *name)
 	uint64_t version;
 
 	put(map, 1, 1, event == do_expire ? 1000 : RCUMAP_TTL_NEVER);
-	entry = hold(map, 1);
+	entry = fixture_hold(map, 1);
 	version = rcumap_entry_version(entry);
 	event(map);
 	is_int(rcumap_barrier(map), 0, "%s: %s: a barrier does not wait for what is held", fixture_name(), name);
@@ -147,7 +132,7 @@ static void counts(void)
 	rcumap_release(NULL, NULL);
 	put(map, 1, 1, RCUMAP_TTL_NEVER);
 	put(map, 2, 2, RCUMAP_TTL_NEVER);
-	entry = hold(map, 1);
+	entry = fixture_hold(map, 1);
 	is_int(rcumap_hold(NULL, entry), -EINVAL, "%s: no map", fixture_name());
 	is_int(fixture_stats(map).held_entries, 1, "%s: one is held", fixture_name());
 
@@ -162,7 +147,7 @@ static void counts(void)
 	is_int(rcumap_barrier(map), 0, "%s: barrier", fixture_name());
 	is_int(rcumap_hold(map, entry), -EOVERFLOW, "%s: nor when it has gone from the map", fixture_name());
 	is_int(fixture_stats(map).held_entries, 1, "%s: it is one entry still", fixture_name());
-	other = hold(map, 2);
+	other = fixture_hold(map, 2);
 	is_int(fixture_stats(map).held_entries, 2, "%s: another is another", fixture_name());
 	rcumap_release(map, other);
 	for (unsigned i = 1; i < 32767; i++)
@@ -203,7 +188,7 @@ static void memory_comes_back(void)
 
 	for (uint64_t n = 0; n < 8; n++) {
 		put(map, n, n, RCUMAP_TTL_NEVER);
-		entries[n] = hold(map, n);
+		entries[n] = fixture_hold(map, n);
 		fixture_delete(map, n);
 	}
 	rcumap_barrier(map);
@@ -231,8 +216,8 @@ static void destroy_is_refused(void)
 
 	put(map, 1, 1, RCUMAP_TTL_NEVER);
 	put(map, 2, 1, RCUMAP_TTL_NEVER);
-	living = hold(map, 1);
-	orphan = hold(map, 2);
+	living = fixture_hold(map, 1);
+	orphan = fixture_hold(map, 2);
 	fixture_delete(map, 2);
 	is_int(rcumap_destroy(map), -EBUSY, "%s: two are held: refused", fixture_name());
 	ok(is_whole(living, 1, 1) && is_whole(orphan, 2, 1), "%s: they are whole", fixture_name());
@@ -241,7 +226,7 @@ static void destroy_is_refused(void)
 	is_int(rcumap_barrier(map), 0, "%s: its reclaimer, too", fixture_name());
 	rcumap_release(map, living);
 	is_int(rcumap_destroy(map), -EBUSY, "%s: an orphan is held: refused", fixture_name());
-	living = hold(map, 1);
+	living = fixture_hold(map, 1);
 	rcumap_release(map, orphan);
 	is_int(rcumap_destroy(map), -EBUSY, "%s: an entry of the map is held: refused", fixture_name());
 	rcumap_release(map, living);
@@ -278,7 +263,7 @@ static void in_a_callback(void)
 	unsigned whole = 0;
 
 	put(map, 1, 1, RCUMAP_TTL_NEVER);
-	also = hold(map, 1);
+	also = fixture_hold(map, 1);
 	put(map, 1, 2, RCUMAP_TTL_NEVER);
 	fixture_delete(map, 1);
 	put(map, 2, 3, RCUMAP_TTL_NEVER);
@@ -312,7 +297,7 @@ static void hold_and_leave(struct team_member *me)
 {
 	struct passed *passed = me->ctx;
 
-	passed->entry = hold(passed->map, 1);
+	passed->entry = fixture_hold(passed->map, 1);
 	fixture_delete(passed->map, 1);
 }
 
@@ -388,7 +373,7 @@ static void hold_and_release(struct team_member *me)
 			fixture_delete(h->map, key);
 			break;
 		case 2: /* onto the shelf; whoever comes by releases it */
-			entry = hold(h->map, key);
+			entry = fixture_hold(h->map, key);
 			atomic_fetch_add(&h->held, entry != NULL);
 			drop(h, atomic_exchange(&h->shelf[place], entry), key);
 			break;
@@ -400,7 +385,7 @@ static void hold_and_release(struct team_member *me)
 			break;
 		default: /* for itself, until it comes by again */
 			drop(h, own[key], key);
-			own[key] = hold(h->map, key);
+			own[key] = fixture_hold(h->map, key);
 		}
 		if (i % 32 == 0)
 			flavor_quiescent(fixture_flavor);

@@ -355,21 +355,6 @@ static int put_to_be_held(struct rcumap *map, uint64_t n)
 	return result;
 }
 
-static const struct rcumap_entry *find_and_hold(struct rcumap *map, uint64_t n)
-{
-	unsigned char key[FIXTURE_KEY_MAX];
-	size_t size = fixture_key(n, key);
-	const struct rcumap_entry *entry;
-
-	rcumap_read_lock(map);
-	entry = rcumap_find(map, key, size);
-	if (entry && rcumap_hold(map, entry) != 0)
-		entry = NULL;
-	rcumap_read_unlock(map);
-	flavor_quiescent(fixture_flavor);
-	return entry;
-}
-
 static void held_entries(void)
 {
 	struct rcumap *map = bytes_map(LIMIT, RCUMAP_WAIT_NONE);
@@ -379,11 +364,12 @@ static void held_entries(void)
 
 	/* While it is not held it is the only one that can be evicted, which the reclaimer may do for the sake of the table. */
 	while (n < PLENTY && evicted < PLENTY && (result = put_to_be_held(map, n)) == 0) {
-		held[n] = find_and_hold(map, n);
+		held[n] = fixture_hold(map, n);
 		if (held[n])
 			n++;
 		else
-			evicted++;
+			wrong += fixture_stats(map).evicted < ++evicted;
+		flavor_quiescent(fixture_flavor);
 	}
 	is_int(result, -ENOSPC, "%s: entries that are held take all there is", fixture_name());
 	ok(wrong == 0 && n > LIMIT / SIZE / 2 && n < LIMIT / SIZE, "%s: %llu of them", fixture_name(),

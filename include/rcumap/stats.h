@@ -31,7 +31,7 @@ struct rcumap_stats {
 	uint64_t retired_pending, reclaimed;
 	/** Bytes of all memory that the map has now: tables, entries, free blocks, structures. */
 	uint64_t memory_bytes;
-	/** Of these: tables with their overflow lines. */
+	/** Of these: tables with their overflow lines, and the next one while it is prepared. */
 	uint64_t table_bytes;
 	/** Slots of the newest table without overflow lines; buckets' overflow lines in all live tables. */
 	uint64_t table_slots, overflow_lines;

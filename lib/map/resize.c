@@ -79,24 +79,18 @@ static unsigned smallest_size(const struct reclaimer *reclaimer)
 	return min;
 }
 
-/* A table of that size has been decided upon, and is ahead. It has its room; and a few entries more or fewer do not change the decision: or it
- * would be taken back time and again, and all these tables be garbage. */
-static bool goes_on(const struct rcumap *map, unsigned size)
-{
-	const struct table *ahead = tables_ahead(&map->tables);
-
-	return ahead && ahead->size == size;
-}
-
+/* Where a table is ahead it has been decided upon, and has its room; a few entries more or fewer do not change that, here and below: or it would
+ * be taken back time and again, and all these tables be garbage. */
 static bool wants_larger(const struct rcumap *map, const struct table *table, uint64_t entries)
 {
-	return goes_on(map, table->size + 1) ? !load_is_sparse(entries, table->size) :
+	return tables_have_ahead(&map->tables, table->size + 1) ? !load_is_sparse(entries, table->size) :
 					       load_must_grow(entries, table->size) && spare_may_grow(map, table, entries);
 }
 
 static bool wants_smaller(const struct rcumap *map, const struct table *table, uint64_t entries)
 {
-	return goes_on(map, table->size - 1) ? load_is_sparse(entries, table->size) : load_may_shrink(entries, table->size);
+	return tables_have_ahead(&map->tables, table->size - 1) ? load_is_sparse(entries, table->size) :
+								   load_may_shrink(entries, table->size);
 }
 
 /* The size that the table, the current one, should have next. */
@@ -169,7 +163,7 @@ static int begin_touched(struct rcumap *map, unsigned size, struct table **touch
 		drop_ahead(map);
 		ahead = NULL;
 	}
-	if (!tables_are_touched(&map->tables, size))
+	if (!tables_are_mapped(&map->tables, size))
 		return begin(map, size);
 	if (!ahead) {
 		int error = tables_prepare(&map->tables, size);

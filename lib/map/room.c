@@ -12,7 +12,7 @@
 static bool must_grow(const struct rcumap *map, const struct table *table, uint64_t entries)
 {
 	return load_must_grow(entries, table->size) &&
-	       (tables_grow_ahead(&map->tables, table) ? load_is_late(entries, table->size) : spare_may_grow(map, table, entries));
+	       (tables_have_ahead(&map->tables, table->size + 1) ? load_is_late(entries, table->size) : spare_may_grow(map, table, entries));
 }
 
 /* The bucket is full and its chain long. 0: look again, the table grows; 1: chain one more line; -EOVERFLOW: growing

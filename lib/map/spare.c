@@ -76,7 +76,7 @@ bool spare_may_grow(const struct rcumap *map, const struct table *table, uint64_
 void spare_plan(struct rcumap *map, const struct table *table, uint64_t entries)
 {
 	/* What is ahead is charged already. */
-	if (!budget_is_on(&map->memory.budget) || tables_grow_ahead(&map->tables, table))
+	if (!budget_is_on(&map->memory.budget) || tables_have_ahead(&map->tables, table->size + 1))
 		return;
 
 	const uint64_t full = load_most(table->size), start = full - full / FUND_PART;

@@ -168,8 +168,7 @@ bool memory_has_large(const struct memory *memory)
 	return large_bytes(memory) > 0;
 }
 
-/* Is an array of this size mapped by itself? */
-static bool is_mapped(const struct memory *memory, size_t size)
+bool memory_lines_are_mapped(const struct memory *memory, size_t size)
 {
 	return !memory->outside.user.alloc && size >= LINES_MAPPED_MIN;
 }
@@ -177,7 +176,7 @@ static bool is_mapped(const struct memory *memory, size_t size)
 /* What an array of `size` bytes takes, at most before there is one. */
 static size_t lines_bound(const struct memory *memory, size_t size)
 {
-	if (is_mapped(memory, size))
+	if (memory_lines_are_mapped(memory, size))
 		return (size + PAGES_SMALL - 1) & ~(PAGES_SMALL - 1);
 	return budget_is_on(&memory->budget) ? outside_bound(&memory->outside, size, 64) : size;
 }
@@ -204,30 +203,23 @@ int memory_alloc_lines(struct memory *memory, size_t size, void **p)
 	if (limited && !budget_take_table(&memory->budget, held))
 		return -ENOSPC;
 
-	int error = is_mapped(memory, size) ? map_lines(memory, held, p) : outside_alloc(&memory->outside, size, 64, p);
+	int error = memory_lines_are_mapped(memory, size) ? map_lines(memory, held, p) : outside_alloc(&memory->outside, size, 64, p);
 
 	if (error) {
 		if (limited)
 			budget_give_table(&memory->budget, held);
 		return error;
 	}
-	if (!is_mapped(memory, size))
+	if (!memory_lines_are_mapped(memory, size))
 		memset(*p, 0, size);
 	atomic_fetch_add_explicit(&memory->line_bytes, held, memory_order_relaxed); /* a statistic */
 	return 0;
 }
 
-bool memory_touches_lines(const struct memory *memory, size_t size)
-{
-	return is_mapped(memory, size);
-}
-
-size_t memory_touch_lines(const struct memory *memory, void *p, size_t size, size_t touched)
+size_t memory_touch_lines(void *p, size_t size, size_t touched)
 {
 	const size_t left = size - touched, part = left < PAGES_HUGE ? left : PAGES_HUGE;
 
-	if (!is_mapped(memory, size))
-		return left;
 	pages_touch((char *)p + touched, part);
 	return part;
 }
@@ -236,7 +228,7 @@ bool memory_could_hold_lines(const struct memory *memory, size_t size)
 {
 	if (budget_is_on(&memory->budget))
 		return budget_could_hold(&memory->budget, lines_bound(memory, size));
-	if (!is_mapped(memory, size))
+	if (!memory_lines_are_mapped(memory, size))
 		return true;
 
 	size_t held = lines_bound(memory, size);
@@ -251,7 +243,7 @@ void memory_free_lines(struct memory *memory, void *p, size_t size)
 {
 	size_t held = lines_bound(memory, size);
 
-	if (is_mapped(memory, size))
+	if (memory_lines_are_mapped(memory, size))
 		pages_unmap_in_pieces(p, held);
 	else
 		outside_free(&memory->outside, p, size);

@@ -82,11 +82,11 @@ void memory_free_root(const struct rcumap_allocator *user, void *p, size_t size)
 int memory_alloc_lines(struct memory *memory, size_t size, void **p);
 void memory_free_lines(struct memory *memory, void *p, size_t size);
 
-/* Do the pages of an array of `size` bytes come when they are touched? Then so many bytes of it, from the first, have been: touch the next
- * ones, so that whoever uses them does not wait for the kernel to clear them. Returns how many: two megabytes at most, which take 100 us or,
- * on some machines, 1 ms. */
-bool memory_touches_lines(const struct memory *memory, size_t size);
-size_t memory_touch_lines(const struct memory *memory, void *p, size_t size, size_t touched);
+/* Is an array of `size` bytes mapped by itself, so that its pages come when they are touched? Of such a one the first `touched` bytes have
+ * been: touch the next ones, so that whoever uses them does not wait for the kernel to clear them. Returns how many: two megabytes at
+ * most, which take 100 us or, on some machines, 1 ms. */
+bool memory_lines_are_mapped(const struct memory *memory, size_t size);
+size_t memory_touch_lines(void *p, size_t size, size_t touched);
 
 /* Could there be an array of `size` bytes at all? Touches nothing; a user's allocator is not asked. */
 bool memory_could_hold_lines(const struct memory *memory, size_t size);

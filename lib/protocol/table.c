@@ -184,14 +184,14 @@ int tables_prepare(struct tables *tables, unsigned size)
 	return error;
 }
 
-bool tables_are_touched(const struct tables *tables, unsigned size)
+bool tables_are_mapped(const struct tables *tables, unsigned size)
 {
-	return size >= SIZE_FIRST && size <= SIZE_LAST && memory_touches_lines(tables->memory, tables_bytes_of(tables, size));
+	return memory_lines_are_mapped(tables->memory, tables_bytes_of(tables, size));
 }
 
 void table_touch(const struct tables *tables, struct table *table)
 {
-	table->touched += memory_touch_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size), table->touched);
+	table->touched += memory_touch_lines(table->lines, tables_bytes_of(tables, table->size), table->touched);
 }
 
 bool table_is_touched(const struct table *table)

@@ -130,11 +130,11 @@ int tables_begin_with(struct tables *tables, struct table *fresh);
 /* Have a table of that size ahead, where there is none: the reclaimer. 0, -ENOMEM, -EFAULT, -ENOSPC. */
 int tables_prepare(struct tables *tables, unsigned size);
 
-/* Is it worth while to touch the pages of a table of that size before it is used? */
-bool tables_are_touched(const struct tables *tables, unsigned size);
+/* Are the arrays of such tables mapped, so that their pages come when they are touched? */
+bool tables_are_mapped(const struct tables *tables, unsigned size);
 
-/* Touch the next pages of a table that was ahead, which others may have taken out meanwhile, and use: the reclaimer. Takes 1 ms at most on
- * most machines. */
+/* Touch the next pages of such a table that was ahead, and that others may have taken out meanwhile, and use: the reclaimer. Takes 1 ms at
+ * most on most machines. */
 void table_touch(const struct tables *tables, struct table *table);
 
 /* Are they all there? The reclaimer. */
@@ -147,12 +147,12 @@ static inline struct table *tables_ahead(const struct tables *tables)
 	return atomic_load_explicit(&((struct tables *)tables)->ahead, memory_order_acquire);
 }
 
-/* Is the one that `table`, the current one, grows into? The same. */
-static inline bool tables_grow_ahead(const struct tables *tables, const struct table *table)
+/* Is there one of that size? The same. */
+static inline bool tables_have_ahead(const struct tables *tables, unsigned size)
 {
 	const struct table *ahead = tables_ahead(tables);
 
-	return ahead && ahead->size > table->size;
+	return ahead && ahead->size == size;
 }
 
 /* Take it out, if it is of that size: the caller's. Or NULL. Inside a read section. Wait-free. */
