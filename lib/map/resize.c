@@ -179,62 +179,92 @@ static int begin_touched(struct rcumap *map, unsigned size, struct table **touch
 	return 0;
 }
 
+/* A part of the reclaimer's turn, and what came of it. */
+struct turn {
+	bool sweeps; /* a table is on the move */
+	bool growing;
+	bool more;
+	struct table *touch; /* ahead: a part of it is to be touched, outside of the section */
+	int error;
+};
+
+static void sweep_on(struct rcumap *map, struct turn *turn)
+{
+	drop_ahead(map);
+	turn->error = sweep(map, SWEEP_GROUPS);
+	turn->more = true;
+	if (turn->error == -ENOSPC)
+		evict_relieve(map, EVICT_LINE_BYTES); /* perhaps nobody stores anything */
+}
+
+/* `table`, the current one, stays or is followed by another. */
+static void begin_if_wanted(struct rcumap *map, const struct table *table, struct turn *turn)
+{
+	const unsigned size = decide_size(map, table);
+
+	turn->growing = size > table->size;
+	turn->more = size != table->size;
+	if (turn->more)
+		turn->error = begin_touched(map, size, &turn->touch);
+	else
+		drop_ahead(map);
+	if (turn->error == -EBUSY)
+		turn->error = 0; /* a writer began */
+	if (budget_is_on(&map->memory.budget))
+		spare_want(map, turn->error == -ENOSPC && !turn->growing ?
+					budget_table_bytes(tables_bytes_of(&map->tables, size)) : 0);
+}
+
+/* The size that the table has, or is about to have if that is less; `table` was current at the beginning of the turn. */
+static unsigned least_size(struct rcumap *map, const struct table *table, const struct table *touch)
+{
+	const struct table *next = table_next(table);
+	unsigned size = tables_current(&map->tables)->size;
+
+	if (next && next->size < size)
+		size = next->size;
+	return touch && touch->size < size ? touch->size : size;
+}
+
+/* It does not grow, and whoever waits for that is told so. What a sweep lacks within the limit has been evicted for it, and comes back soon
+ * if no reader stays. */
+static bool fails_to_grow(const struct reclaimer *reclaimer, const struct turn *turn)
+{
+	const bool waits = turn->sweeps && turn->error == -ENOSPC && reclaimer->resizes_in_vain < SWEEPS_IN_VAIN;
+
+	return turn->error && turn->growing && !waits;
+}
+
 bool reclaimer_resize(struct rcumap *map)
 {
 	struct reclaimer *reclaimer = &map->reclaimer;
-	struct table *touch = NULL;
-	int error = 0;
-	bool more = false, growing;
+	struct turn turn = { .touch = NULL };
 
 	see_wishes(reclaimer);
 	map->section->lock();
 
-	struct table *table = tables_current(&map->tables);
+	const struct table *table = tables_current(&map->tables), *next = table_next(table);
 
-	const bool sweeps = table_next(table);
+	turn.sweeps = next;
+	turn.growing = next && next->size > table->size;
+	if (turn.sweeps)
+		sweep_on(map, &turn);
+	else
+		begin_if_wanted(map, table, &turn);
 
-	if (sweeps) {
-		growing = table_next(table)->size > table->size;
-		drop_ahead(map);
-		error = sweep(map, SWEEP_GROUPS);
-		more = true;
-		if (error == -ENOSPC)
-			evict_relieve(map, EVICT_LINE_BYTES); /* perhaps nobody stores anything */
-	} else {
-		unsigned size = decide_size(map, table);
+	const unsigned size = least_size(map, table, turn.touch);
 
-		growing = size > table->size;
-		if (size != table->size) {
-			error = begin_touched(map, size, &touch);
-			more = true;
-			if (error == -EBUSY)
-				error = 0; /* a writer began */
-		} else {
-			drop_ahead(map);
-		}
-		if (budget_is_on(&map->memory.budget))
-			spare_want(map, error == -ENOSPC && !growing ? budget_table_bytes(tables_bytes_of(&map->tables, size)) : 0);
-	}
-
-	const struct table *next = table_next(table);
-	unsigned now = tables_current(&map->tables)->size;
-
-	if (next && next->size < now)
-		now = next->size;
-	if (touch && touch->size < now)
-		now = touch->size;
 	map->section->unlock();
 	/* Whoever takes it meanwhile, it is this thread that will free it. */
-	if (touch)
-		table_touch(&map->tables, touch);
-	reclaimer->resize_error = error;
-	reclaimer->resizes_in_vain = error == -ENOSPC ? reclaimer->resizes_in_vain + 1 : 0;
+	if (turn.touch)
+		table_touch(&map->tables, turn.touch);
+	reclaimer->resize_error = turn.error;
+	reclaimer->resizes_in_vain = turn.error == -ENOSPC ? reclaimer->resizes_in_vain + 1 : 0;
 
-	/* What a sweep lacks within the limit has been evicted for it, and comes back soon if no reader stays. */
-	const bool fails = error && growing && !(sweeps && error == -ENOSPC && reclaimer->resizes_in_vain < SWEEPS_IN_VAIN);
+	const bool fails = fails_to_grow(reclaimer, &turn);
 
 	if (fails)
 		atomic_fetch_add_explicit(&reclaimer->growth_failed, 1, memory_order_relaxed); /* a statistic */
-	answer_wishes(reclaimer, now, fails ? error : 0);
-	return more && !error;
+	answer_wishes(reclaimer, size, fails ? turn.error : 0);
+	return turn.more && !turn.error;
 }
