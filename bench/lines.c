@@ -187,6 +187,7 @@ static const char *name_of(size_t offset)
 	} places[] = {
 		{ offsetof(struct rcumap, memory), "tables, options" },
 		{ offsetof(struct rcumap, memory.slab), "memory.outside" },
+		{ offsetof(struct rcumap, memory.slab.class), "memory.slab.stripe" },
 		{ offsetof(struct rcumap, memory.slab.chunk), "memory.slab.class" },
 		{ offsetof(struct rcumap, memory.stripe), "memory.slab" },
 		{ offsetof(struct rcumap, memory.budget), "memory" },

@@ -63,7 +63,7 @@ static void every_entry_is_found_where_it_is(void)
 	}
 	is_int(wrong, 0, "a writer sees each of %u entries in five lines, and where it is", ENTRIES);
 	is_int(found, ENTRIES, "a reader finds each");
-	is_int(table->overflow_lines, 4, "four lines were chained");
+	is_int(table_overflow_lines(table), 4, "four lines were chained");
 	ok(chain_view(table, key_of(ENTRIES)).entry == NULL && chain_find(chain, key_of(ENTRIES)) == NULL,
 	   "another key is in none");
 	/* Keys of the same hash have the same tag. */
@@ -374,7 +374,7 @@ static void a_line_is_chained_once(void)
 	table_alloc_line(&chain->tables, LINE_OPEN, &two);
 	ok(bucket_extend(table, &view, one), "one of two lines is chained");
 	ok(!bucket_extend(table, &late, two), "the other is not");
-	is_int(table->overflow_lines, 1, "one belongs to the table");
+	is_int(table_overflow_lines(table), 1, "one belongs to the table");
 	late = chain_view(table, key_of(1));
 	ok(late.lines == 2 && late.last == one, "it is the last of two");
 	link_freeze(one);

@@ -118,7 +118,7 @@ static void migrating_again_does_nothing(void)
 		changed += memcmp(before[i], after, n * sizeof after[0]) != 0;
 	}
 	is_int(changed, 0, "nothing changes");
-	is_int(to->overflow_lines,
+	is_int(table_overflow_lines(to),
 	       (uint64_t)chain_lines(&to->lines[0]) + chain_lines(&to->lines[1]) + chain_lines(&to->lines[2]) - 3,
 	       "no line is chained or lost");
 	content_free(&content);

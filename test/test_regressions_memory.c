@@ -139,7 +139,7 @@ static void failures_do_not_hand_out_blocks_again(void)
 		got++;
 	ok(default_allocator_disarm(), "%u blocks are handed out, then there is no memory", got);
 	default_allocator_fail_from(1);
-	magazine = atomic_load(&slab->class[class_of(4096)].current[0]);
+	magazine = atomic_load(&slab->stripe[0].current[class_of(4096)]);
 	ok(atomic_load(&magazine->taken) > magazine->count, "attempts are counted in the exhausted magazine");
 	atomic_store(&magazine->taken, UINT32_MAX - 10);
 	got = 0;

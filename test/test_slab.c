@@ -71,7 +71,7 @@ static void classes_are_exact(void)
 
 		/* The magazine that it came from lies with its class. */
 		for (unsigned c = 0; c < SLAB_CLASSES; c++)
-			wrong += (atomic_load(&slab->class[c].current[0]) != NULL) != (c == class_for(slab, size));
+			wrong += (atomic_load(&slab->stripe[0].current[c]) != NULL) != (c == class_for(slab, size));
 		wrong += p == NULL;
 		slab_delete(slab);
 	}

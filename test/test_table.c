@@ -49,7 +49,7 @@ static void the_first_table_is_open(void)
 	}
 	is_int(wrong, 0, "all are empty and idle");
 	ok(table_next(table) == NULL, "no other table follows");
-	is_int(table_bytes(table), buckets * LINE_SIZE + sizeof *table, "its bytes");
+	is_int(table_bytes(table), buckets * LINE_SIZE + table_struct_bytes(table->size), "its bytes");
 	is_int(memory_bytes(&chain->memory), table_bytes(table), "are what is held");
 	ok(chain_delete(chain), "and given back");
 }
@@ -227,14 +227,14 @@ static void overflow_lines_belong_to_their_table(void)
 	table_discard_line(tables, unfilled);
 	is_int(atomic_load(&chain->allocator.bytes) - bytes, sizeof(struct line), "one that is not used is given back");
 	table_own_line(table, open);
-	is_int(table_bytes(table), table_buckets(table) * LINE_SIZE + sizeof *table + sizeof(struct line), "one that is, is the table's");
+	is_int(table_bytes(table), table_buckets(table) * LINE_SIZE + table_struct_bytes(table->size) + sizeof(struct line), "one that is, is the table's");
 	for (unsigned i = 0; i < 10; i++) {
 		struct line *line = NULL;
 
 		if (table_alloc_line(tables, LINE_OPEN, &line) == 0)
 			table_own_line(table, line);
 	}
-	is_int(table->overflow_lines, 11, "so are ten more");
+	is_int(table_overflow_lines(table), 11, "so are ten more");
 	ok(chain_delete(chain), "they are freed with it");
 }
 
@@ -244,6 +244,7 @@ struct context {
 	struct chain *chain;
 	struct table *from;
 	_Atomic unsigned begun, advanced, bad;
+	_Atomic bool used[TABLE_STRIPES];
 };
 
 static void begin_all(struct team_member *me)
@@ -279,6 +280,53 @@ static void one_of_several_threads_begins(void)
 	ok(chain_delete(c.chain), "what the losers allocated is freed");
 }
 
+#define LINES_OWNED 100u
+
+static void own_lines(struct team_member *me)
+{
+	struct context *c = me->ctx;
+
+	for (unsigned i = 0; i < LINES_OWNED; i++) {
+		struct line *line = NULL;
+
+		if (table_alloc_line(&c->chain->tables, LINE_OPEN, &line) == 0)
+			table_own_line(c->from, line);
+		else
+			atomic_fetch_add(&c->bad, 1);
+	}
+	atomic_store(&c->used[stripe_index() % c->from->stripes], true);
+}
+
+/* The smallest size of tables that have so many lists. */
+static unsigned size_with_stripes(unsigned stripes)
+{
+	unsigned size = SIZE_FIRST;
+
+	while ((table_struct_bytes(size) - sizeof(struct table)) / sizeof(struct table_stripe) < stripes)
+		size++;
+	return size;
+}
+
+static void threads_own_lines(unsigned stripes)
+{
+	struct context c = { .chain = chain_new(size_with_stripes(stripes)) };
+	struct team_options options = { .threads = 4, .work = own_lines, .ctx = &c, .watchdog_s = TEST_WATCHDOG_S };
+	unsigned wrong = 0, used = 0;
+
+	c.from = tables_current(&c.chain->tables);
+	is_int(c.from->stripes, stripes, "a table of %u lists of lines", stripes);
+	team_run(&options);
+	is_int(c.bad, 0, "there is memory for four threads' lines");
+	is_int(table_overflow_lines(c.from), 4 * LINES_OWNED, "all are counted");
+	for (unsigned s = 0; s < stripes; s++) {
+		used += c.used[s];
+		wrong += (atomic_load(&c.from->stripe[s].lines) != 0) != c.used[s];
+	}
+	is_int(wrong, 0, "each thread's are on the list of his stripe");
+	ok(stripes == 1 || used > 1, "they have more than one");
+	ok(chain_delete(c.chain), "all are freed with the table");
+}
+
 int main(void)
 {
 	sizes_for_entries_are_the_smallest();
@@ -291,5 +339,7 @@ int main(void)
 	want_of_memory_changes_nothing();
 	overflow_lines_belong_to_their_table();
 	one_of_several_threads_begins();
+	threads_own_lines(1);
+	threads_own_lines(TABLE_STRIPES);
 	return tap_done();
 }

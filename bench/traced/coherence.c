@@ -65,6 +65,7 @@ static bool is_of_stripes(size_t offset)
 		size_t from, size;
 	} striped[] = {
 		{ offsetof(struct rcumap, stripe), sizeof model.map->stripe },
+		{ offsetof(struct rcumap, memory.slab.stripe), sizeof model.map->memory.slab.stripe },
 		{ offsetof(struct rcumap, memory.stripe), sizeof model.map->memory.stripe },
 		{ offsetof(struct rcumap, retire.log.stripe), sizeof model.map->retire.log.stripe },
 		{ offsetof(struct rcumap, retire.share), sizeof model.map->retire.share },

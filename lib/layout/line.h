@@ -24,7 +24,7 @@
  *        FROZEN            3                              migration is leaving this bucket
  *        MIGRATED          7                              the bucket lives on in the next table
  *
- * In an overflow line, ctl is the link of the table's list of such lines (table.h).
+ * In an overflow line, ctl is the link of a list of the table's such lines (table.h).
  *
  * Every access to these words is sequentially consistent, so that operations on different keys are linearizable
  * together: race-free code whose shared atomics are all seq_cst behaves as if there were one interleaving (C11

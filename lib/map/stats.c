@@ -124,7 +124,7 @@ static void add_tables(const struct rcumap *map, struct rcumap_stats *stats)
 		if (table == ahead)
 			ahead = NULL; /* it was taken and is in use by now */
 		stats->table_bytes += table_bytes(table);
-		stats->overflow_lines += relaxed(&table->overflow_lines);
+		stats->overflow_lines += table_overflow_lines(table);
 		stats->table_slots = load_slots(table->size);
 	}
 	if (ahead)

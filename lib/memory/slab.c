@@ -130,15 +130,13 @@ void slab_fini(struct slab *slab)
 {
 	/* All loads relaxed: nobody else uses the slab any more. */
 	for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-		struct slab_class *class = &slab->class[c];
-
 		for (unsigned s = 0; s < STRIPE_COUNT; s++) {
-			struct magazine *m = atomic_load_explicit(&class->current[s], memory_order_relaxed);
+			struct magazine *m = atomic_load_explicit(&slab->stripe[s].current[c], memory_order_relaxed);
 
 			if (m && m->capacity)
 				free(m);
 		}
-		free_magazines(atomic_load_explicit(&class->depot, memory_order_relaxed));
+		free_magazines(atomic_load_explicit(&slab->class[c].depot, memory_order_relaxed));
 	}
 	free_magazines(atomic_load_explicit(&slab->spent, memory_order_relaxed));
 	free_magazines(atomic_load_explicit(&slab->empty, memory_order_relaxed));
@@ -305,6 +303,7 @@ static struct magazine *fresh_run(struct slab *slab, unsigned c)
 	atomic_init(&m->taken, 0);
 	m->count = blocks;
 	m->class = c;
+	m->block_size = class->block_size;
 	m->capacity = 0;
 	m->run = run + RUN_HEADER;
 	return m;
@@ -340,18 +339,18 @@ static struct magazine *pop(struct magazine *_Atomic *stack)
 
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 {
-	unsigned c = class_of(size);
-	struct slab_class *class = &slab->class[c];
+	const unsigned c = class_of(size);
+	struct magazine *_Atomic *current = &slab->stripe[stripe].current[c];
 	/* [MAGAZINE acquire] pairs with the [MAGAZINE release] below: the magazine's content is written. */
-	struct magazine *m = atomic_load_explicit(&class->current[stripe], memory_order_acquire);
+	struct magazine *m = atomic_load_explicit(current, memory_order_acquire);
 
 	for (;;) {
-		void *block = m ? slab_take(class, m) : NULL;
+		void *block = m ? slab_take(m) : NULL;
 
 		if (block)
 			return block;
 
-		struct magazine *n = pop(&class->depot);
+		struct magazine *n = pop(&slab->class[c].depot);
 
 		if (!n)
 			n = fresh_run(slab, c);
@@ -360,11 +359,10 @@ void *slab_alloc(struct slab *slab, unsigned stripe, size_t size)
 		/* relaxed: not shared yet; the first block is ours */
 		atomic_store_explicit(&n->taken, 1, memory_order_relaxed);
 		/* [MAGAZINE release] hands the magazine to the stripe; on failure another thread was faster. */
-		if (atomic_compare_exchange_strong_explicit(&class->current[stripe], &m, n, memory_order_acq_rel,
-							    memory_order_acquire)) {
+		if (atomic_compare_exchange_strong_explicit(current, &m, n, memory_order_acq_rel, memory_order_acquire)) {
 			if (m)
 				push(&slab->spent, m);
-			return slab_block_at(class, n, 0);
+			return slab_block_at(n, 0);
 		}
 		/* It must not go back to the depot before a grace period (L2): the reclaimer brings it there. */
 		atomic_store_explicit(&n->taken, 0, memory_order_relaxed);
@@ -439,6 +437,7 @@ static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *fre
 	atomic_init(&m->taken, 0);
 	m->count = 0;
 	m->class = c;
+	m->block_size = slab->class[c].block_size;
 	m->capacity = array_capacity(&slab->class[c], freer->helps);
 	m->run = NULL;
 	return m;

@@ -5,7 +5,7 @@
  * Any writer allocates, lock-free, inside a read section. Blocks that were published come back after a grace period,
  * through a freer: the reclaimer's, or that of a writer who helps it. That makes both ends simple:
  *
- *     writers  current[class][stripe] --empty--> depot[class] --empty--> a fresh run from the chunk
+ *     writers  current[stripe][class] --empty--> depot[class] --empty--> a fresh run from the chunk
  *     freers   filling[class] --full--> depot[class]
  *
  * A magazine is an array of free blocks, or a run of fresh ones. Taking a block is one fetch_add on `taken`. An
@@ -59,13 +59,19 @@ struct magazine {
 	uint32_t count; /* blocks in it */
 	uint32_t class;
 	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
+	uint32_t block_size; /* its class's */
 	char *run;
 	void *cells[];
 };
 
+/* In lines of their own: who puts a magazine here disturbs no other stripe. */
+struct slab_stripe {
+	_Alignas(64) _Atomic(struct magazine *) current[SLAB_CLASSES];
+};
+
+/* What all writers and freers of a class share: used once for each magazine, and for each block that is discarded. */
 struct slab_class {
-	_Atomic(struct magazine *) current[STRIPE_COUNT];
-	_Atomic(struct magazine *) depot;
+	_Alignas(64) _Atomic(struct magazine *) depot;
 	_Atomic(struct discarded *) discarded;
 	struct discarded *recovered; /* the reclaimer's: taken from there, and not yet put into an array */
 	uint32_t block_size;
@@ -74,6 +80,7 @@ struct slab_class {
 };
 
 struct slab {
+	struct slab_stripe stripe[STRIPE_COUNT];
 	struct slab_class class[SLAB_CLASSES];
 	_Atomic(struct chunk *) chunk; /* the newest; older ones hang off it */
 	_Atomic(struct chunk *) ahead; /* the next one; NULL: there is none */
@@ -110,10 +117,10 @@ void slab_fini(struct slab *slab);
 void *slab_alloc(struct slab *slab, unsigned stripe, size_t size);
 
 /* The block at an index of a magazine that the caller has taken. */
-static inline void *slab_block_at(const struct slab_class *class, struct magazine *m, uint64_t i)
+static inline void *slab_block_at(struct magazine *m, uint64_t i)
 {
 	if (__builtin_expect(!m->capacity, 0))
-		return m->run + i * class->block_size;
+		return m->run + i * m->block_size;
 	/* The block was freed by another core a while ago: its line is fetched while the next ones are used. */
 	if (i + 2 < m->count)
 		prefetch_to_write(m->cells[i + 2]);
@@ -121,22 +128,21 @@ static inline void *slab_block_at(const struct slab_class *class, struct magazin
 }
 
 /* The next block of a magazine; NULL: it is exhausted. Wait-free. */
-static inline void *slab_take(const struct slab_class *class, struct magazine *m)
+static inline void *slab_take(struct magazine *m)
 {
 	/* relaxed: the index alone decides who takes the block (L1). */
 	const uint64_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
 
-	return __builtin_expect(i < m->count, 1) ? slab_block_at(class, m, i) : NULL;
+	return __builtin_expect(i < m->count, 1) ? slab_block_at(m, i) : NULL;
 }
 
 /* A block of a cache line, if the stripe's magazine has one; or NULL. As slab_alloc(), but wait-free. */
 static inline void *slab_alloc_line(struct slab *slab, unsigned stripe)
 {
-	const struct slab_class *class = &slab->class[SLAB_LINE_CLASS];
 	/* [MAGAZINE acquire] pairs with the [MAGAZINE release] in slab_alloc(): the magazine's content is written. */
-	struct magazine *m = atomic_load_explicit(&((struct slab_class *)class)->current[stripe], memory_order_acquire);
+	struct magazine *m = atomic_load_explicit(&slab->stripe[stripe].current[SLAB_LINE_CLASS], memory_order_acquire);
 
-	return m ? slab_take(class, m) : NULL;
+	return m ? slab_take(m) : NULL;
 }
 
 /* Give back a block that nobody can reach. Lock-free; calls malloc unless the freer helps. */

@@ -25,6 +25,22 @@ size_t tables_bytes_of(const struct tables *tables, unsigned size)
 	return array_bytes(size, tables->have_ghosts);
 }
 
+/* A table has many lists of overflow lines if each then has so many buckets: so they are a small share of it. */
+#define BUCKETS_PER_STRIPE 256u
+
+/* What is in the slab need not be looked for at the end of the map. */
+_Static_assert(sizeof(struct table) + TABLE_STRIPES * sizeof(struct table_stripe) <= SLAB_BLOCK_MAX, "a table's struct is in the slab");
+
+static unsigned stripes_of(unsigned size)
+{
+	return size_buckets(size) / BUCKETS_PER_STRIPE < TABLE_STRIPES ? 1 : TABLE_STRIPES;
+}
+
+size_t table_struct_bytes(unsigned size)
+{
+	return sizeof(struct table) + stripes_of(size) * sizeof(struct table_stripe);
+}
+
 bool table_could_have(const struct tables *tables, unsigned size)
 {
 	return size <= SIZE_LAST && memory_could_hold_lines(tables->memory, tables_bytes_of(tables, size));
@@ -33,13 +49,13 @@ bool table_could_have(const struct tables *tables, unsigned size)
 static int create(struct tables *tables, unsigned size, struct table **created)
 {
 	void *p = NULL, *lines = NULL;
-	int error = memory_alloc(tables->memory, sizeof(struct table), 64, &p);
+	int error = memory_alloc(tables->memory, table_struct_bytes(size), 64, &p);
 
 	if (error)
 		return error;
 	error = memory_alloc_lines(tables->memory, tables_bytes_of(tables, size), &lines);
 	if (error) {
-		memory_discard(tables->memory, p, sizeof(struct table));
+		memory_discard(tables->memory, p, table_struct_bytes(size));
 		return error;
 	}
 
@@ -54,8 +70,11 @@ static int create(struct tables *tables, unsigned size, struct table **created)
 		table->ghosts = (ghost_word *)(table->lines + table_buckets(table));
 	atomic_init(&table->next, NULL);
 	atomic_init(&table->swept, 0);
-	atomic_init(&table->overflow, NULL);
-	atomic_init(&table->overflow_lines, 0);
+	table->stripes = stripes_of(size);
+	for (unsigned s = 0; s < table->stripes; s++) {
+		atomic_init(&table->stripe[s].overflow, NULL);
+		atomic_init(&table->stripe[s].lines, 0);
+	}
 	*created = table;
 	return 0;
 }
@@ -63,7 +82,7 @@ static int create(struct tables *tables, unsigned size, struct table **created)
 static void discard(struct tables *tables, struct table *table)
 {
 	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size));
-	memory_discard(tables->memory, table, sizeof *table);
+	memory_discard(tables->memory, table, table_struct_bytes(table->size));
 }
 
 /* Words of a line that nobody else sees yet. */
@@ -96,10 +115,10 @@ int tables_init(struct tables *tables, struct memory *memory, const struct hash 
 	return 0;
 }
 
-void table_free(struct tables *tables, struct table *table, struct slab_freer *freer)
+static void free_list(struct tables *tables, struct table_stripe *stripe, struct slab_freer *freer)
 {
-	/* relaxed: nobody else reaches the table any more */
-	struct line *line = atomic_load_explicit(&table->overflow, memory_order_relaxed);
+	/* relaxed, both: nobody else reaches the table any more */
+	struct line *line = atomic_load_explicit(&stripe->overflow, memory_order_relaxed);
 
 	while (line) {
 		struct line *next = link_line(atomic_load_explicit(&line->ctl, memory_order_relaxed));
@@ -107,8 +126,14 @@ void table_free(struct tables *tables, struct table *table, struct slab_freer *f
 		memory_free_for(tables->memory, MEMORY_LINE, freer, line, sizeof *line);
 		line = next;
 	}
+}
+
+void table_free(struct tables *tables, struct table *table, struct slab_freer *freer)
+{
+	for (unsigned s = 0; s < table->stripes; s++)
+		free_list(tables, &table->stripe[s], freer);
 	memory_free_lines(tables->memory, table->lines, tables_bytes_of(tables, table->size));
-	memory_free(tables->memory, freer, table, sizeof *table);
+	memory_free(tables->memory, freer, table, table_struct_bytes(table->size));
 }
 
 void tables_fini(struct tables *tables, struct slab_freer *freer)
@@ -240,14 +265,15 @@ int table_alloc_line(struct tables *tables, enum line_state state, struct line *
 
 void table_own_line(struct table *table, struct line *line)
 {
-	struct line *head = atomic_load_explicit(&table->overflow, memory_order_relaxed);
+	struct table_stripe *stripe = &table->stripe[stripe_index() & (table->stripes - 1)];
+	struct line *head = atomic_load_explicit(&stripe->overflow, memory_order_relaxed);
 
 	do
 		/* relaxed: read by whoever frees the table, after a grace period */
 		atomic_store_explicit(&line->ctl, (uint64_t)(uintptr_t)head, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&table->overflow, &head, line, memory_order_relaxed,
+	while (!atomic_compare_exchange_weak_explicit(&stripe->overflow, &head, line, memory_order_relaxed,
 						      memory_order_relaxed));
-	atomic_fetch_add_explicit(&table->overflow_lines, 1, memory_order_relaxed); /* a statistic */
+	atomic_fetch_add_explicit(&stripe->lines, 1, memory_order_relaxed); /* a statistic */
 }
 
 void table_discard_line(struct tables *tables, struct line *line)
@@ -255,10 +281,17 @@ void table_discard_line(struct tables *tables, struct line *line)
 	memory_discard_for(tables->memory, MEMORY_LINE, line, sizeof *line);
 }
 
+uint64_t table_overflow_lines(const struct table *table)
+{
+	uint64_t lines = 0;
+
+	/* relaxed: a statistic */
+	for (unsigned s = 0; s < table->stripes; s++)
+		lines += atomic_load_explicit(&((struct table *)table)->stripe[s].lines, memory_order_relaxed);
+	return lines;
+}
+
 uint64_t table_bytes(const struct table *table)
 {
-	/* relaxed: a statistic */
-	return array_bytes(table->size, table->ghosts) + sizeof *table +
-	       atomic_load_explicit(&((struct table *)table)->overflow_lines, memory_order_relaxed) *
-		       sizeof(struct line);
+	return array_bytes(table->size, table->ghosts) + table_struct_bytes(table->size) + table_overflow_lines(table) * sizeof(struct line);
 }

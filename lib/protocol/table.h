@@ -9,9 +9,9 @@
  * leaves the chain when all its buckets are, and is retired.
  *
  * Invariants
- * T1 size, factor, tag_shift and lines never change; next is set once.
+ * T1 size, factor, tag_shift, lines and stripes never change; next is set once.
  * T2 Each bucket of a table before `current` is MIGRATED.
- * T3 An overflow line stays in its bucket's chain, and on its table's list, until the table is freed.
+ * T3 An overflow line stays in its bucket's chain, and on one of its table's lists, until the table is freed.
  * T4 A table that is ahead has never been in the chain. The reclaimer alone puts one there, where there is none; who takes it out is its
  *    only owner, and brings it into the chain or has it retired. The reclaimer alone frees it, then.
  */
@@ -21,11 +21,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ground/stripe.h"
 #include "layout/ghost.h"
 #include "layout/hash.h"
 #include "layout/line.h"
 #include "memory/memory.h"
 #include "protocol/tag.h"
+
+/* The largest number of them. */
+#define TABLE_STRIPES STRIPE_OWN
+
+/* A list of overflow lines. A large table has one for each stripe, so that those who chain lines do not all write to one; a small one has
+ * one for all. */
+struct table_stripe {
+	_Alignas(64) _Atomic(struct line *) overflow; /* through their ctl */
+	_Atomic uint64_t lines;
+};
 
 struct table {
 	struct line *lines;
@@ -35,13 +46,13 @@ struct table {
 	_Atomic(struct table *) next;
 	/* Slot words come over from the table before as they are: the tag stays. */
 	bool same_tag;
+	unsigned stripes; /* 1 or TABLE_STRIPES */
 	ghost_word *ghosts; /* one a bucket; NULL in a map without a limit */
-	/* What follows is written by whoever migrates or chains lines: apart from the readers' line. */
+	/* What follows is written by whoever migrates: apart from the readers' line. */
 	_Alignas(64) _Atomic uint64_t swept; /* groups, from the first, that are known to be migrated */
-	_Atomic(struct line *) overflow; /* all overflow lines, through their ctl */
-	_Atomic uint64_t overflow_lines;
 	struct table *retired; /* the list of tables that await a grace period */
 	uint64_t touched; /* bytes of its array, from the first, whose pages were touched before it was used. The reclaimer's */
+	struct table_stripe stripe[]; /* all overflow lines */
 };
 
 struct tables {
@@ -109,8 +120,9 @@ static inline ghost_word *table_ghost(const struct table *table, uint64_t hash)
 	return &table->ghosts[table_bucket(table, hash)];
 }
 
-/* Bytes of a table's array. */
+/* Bytes of a table's array; of the struct table beside it. */
 size_t tables_bytes_of(const struct tables *tables, unsigned size);
+size_t table_struct_bytes(unsigned size);
 
 /* Create the first table, open for use; `ghosts`: with a word of them for each bucket. 0; -ENOMEM, also where no table is that
  * large; -EFAULT. */
@@ -173,7 +185,8 @@ int table_alloc_line(struct tables *tables, enum line_state state, struct line *
 void table_own_line(struct table *table, struct line *line);
 void table_discard_line(struct tables *tables, struct line *line);
 
-/* Bytes of one table. */
+/* Lines on its lists; bytes in all. Wait-free. */
+uint64_t table_overflow_lines(const struct table *table);
 uint64_t table_bytes(const struct table *table);
 
 #endif

@@ -255,9 +255,9 @@ static void set_bytes(unsigned lines)
 
 	log_init(&map->retire.log, MEMORY_RECORD, RECORD_CELLS);
 	memset(budget, 0, sizeof *budget);
-	quota_init(&budget->live, sizeof *table + array + part + aside + entry_bytes);
+	quota_init(&budget->live, table_struct_bytes(table->size) + array + part + aside + entry_bytes);
 	quota_init(&budget->held, budget->live.limit + garbage_bytes);
-	if (!budget_take_table(budget, array) || !budget_take(budget, MEMORY_STRUCTURE, sizeof *table + aside))
+	if (!budget_take_table(budget, array) || !budget_take(budget, MEMORY_STRUCTURE, table_struct_bytes(table->size) + aside))
 		report_failure("no budget");
 	/* As if the table had brought more. */
 	atomic_fetch_add(&budget->line_credit, (int64_t)aside);
