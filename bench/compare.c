@@ -10,6 +10,7 @@
 #include "overhead.h"
 #include "paired.h"
 #include "stalled.h"
+#include "transfer.h"
 
 #include "args.h"
 #include "report.h"
@@ -64,8 +65,8 @@ static struct options parse(int argc, char **argv)
 			     .subjects = "",
 			     .mixes = "",
 			     .threads = "",
-			     .seconds = 0.5,
-			     .rounds = 5,
+			     .seconds = 0.25,
+			     .rounds = 11,
 			     .growth_pairs = 10000000,
 			     .growth_readers = 1,
 			     .growth_rounds = 9,
@@ -81,7 +82,7 @@ static struct options parse(int argc, char **argv)
 		ARG_TEXT("pairs", &o.pairs, "mixes: how many pairs, several sizes with commas between"),
 		ARG_TEXT("mixes", &o.mixes, "names of mixes, with commas between; default: all"),
 		ARG_TEXT("threads", &o.threads, "numbers of threads, with commas between: each with gets, misses, batches, 95/5, 50/50 and Zipf"),
-		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix; paired: a twentieth of it"),
+		ARG_DOUBLE("seconds", &o.seconds, "mixes: how long a round takes, per subject and mix; paired: a tenth of it"),
 		ARG_U64("rounds", &o.rounds, "mixes: rounds, of which the median counts"),
 		ARG_U64("growth-pairs", &o.growth_pairs, "growth: how many pairs a map grows to"),
 		ARG_U64("growth-readers", &o.growth_readers, "growth: how many threads get meanwhile; 0 leaves the second processor to the map"),
@@ -102,10 +103,10 @@ static struct options parse(int argc, char **argv)
 
 	args_parse(args, "librcumap beside every other map that was there when this was built.", argc, argv);
 	if (o.rounds < 1 || o.rounds > MATRIX_ROUNDS || o.seconds <= 0)
-		refuse("1 to 16 rounds, and more than 0 seconds", NULL);
+		refuse("1 to 32 rounds, and more than 0 seconds", NULL);
 	if (o.growth_rounds < 1 || o.growth_rounds > MATRIX_ROUNDS || o.rival_rounds > o.growth_rounds || o.growth_pairs < 1000 ||
 	    !(o.rest_seconds >= 0 && o.rest_seconds <= 60) || o.growth_readers > 63)
-		refuse("1 to 16 rounds of growth, no more of the rivals, at least 1000 pairs, a rest of 0 to 60 seconds, and up to 63 readers",
+		refuse("1 to 32 rounds of growth, no more of the rivals, at least 1000 pairs, a rest of 0 to 60 seconds, and up to 63 readers",
 		       NULL);
 	if (o.stalled_pairs < 1000 || o.stall_seconds <= 0 || o.pace < 1000 || o.pace > 100000000)
 		refuse("at least 1000 pairs, and 1000 to 100 million overwrites a second", NULL);
@@ -231,15 +232,18 @@ static void mix_all(struct matrix *m, unsigned size, const struct run runs[])
 				progress_update(&progress, done++, m->mix[x].name);
 				if (!takes_part(m, s, &m->mix[x]))
 					continue;
+
+				const double transfer_ns = m->mix[x].threads > 1 ? transfer_measure() : 0;
+
 				mix_run(&runs[s], m->size[size], &m->mix[x], &sequence, m->seconds, m->seed + round, &result);
-				matrix_add_round(&m->cell[size][s]->mix[x], &result);
+				matrix_add_round(&m->cell[size][s]->mix[x], &result, transfer_ns);
 			}
 	progress_finish(&progress, NULL);
 	mix_sequence_free(&sequence);
 }
 
 /* A round of the pairs is this part of one of a mix, so short that what changes in the machine meets both of it. */
-#define PAIRED_PART 20
+#define PAIRED_PART 10
 
 static void measure(struct comparison *c, unsigned size, bool mixes, bool paired)
 {

@@ -2,6 +2,8 @@
 #include "matrix.h"
 
 #include "format.h"
+#include "transfer.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,9 +70,10 @@ int matrix_mix_named(const struct matrix *m, const char *name)
 	return -1;
 }
 
-void matrix_add_round(struct matrix_mix *to, const struct mix_result *round)
+void matrix_add_round(struct matrix_mix *to, const struct mix_result *round, double transfer_ns)
 {
 	to->rate[to->rounds] = round->rate;
+	to->transfer_ns[to->rounds] = transfer_ns;
 	to->get_p999_ns[to->rounds++] = (double)histogram_percentile(&round->get, 99.9);
 	to->switches += round->switches;
 	if (histogram_count(&round->get) == 0)
@@ -109,7 +112,48 @@ struct spread matrix_get_p999(const struct matrix *m, unsigned size, unsigned su
 	return spread_of_rounds(cell ? cell->mix[mix].get_p999_ns : NULL, cell ? cell->mix[mix].rounds : 0);
 }
 
+_Static_assert(MATRIX_ROUNDS <= SPREAD_PAIRS_MAX, "there is a ratio of all rounds");
+
+static double ratio_of_rounds(const struct matrix_mix *a, const struct matrix_mix *b, const double of_a[], const double of_b[])
+{
+	const unsigned rounds = a->rounds < b->rounds ? a->rounds : b->rounds;
+
+	return median_ratio(of_a, of_b, a->transfer_ns, b->transfer_ns, TRANSFER_ALIKE_TIMES, rounds);
+}
+
+double matrix_rate_ratio(const struct matrix_mix *a, const struct matrix_mix *b)
+{
+	return ratio_of_rounds(a, b, a->rate, b->rate);
+}
+
+double matrix_get_p999_ratio(const struct matrix_mix *a, const struct matrix_mix *b)
+{
+	return ratio_of_rounds(a, b, a->get_p999_ns, b->get_p999_ns);
+}
+
 /* ------------------------------------------------------------------------------------ tables */
+
+/* How far the processors were from each other in the rounds of all subjects with several threads. */
+static void print_transfer(const struct matrix *m, unsigned size)
+{
+	double least = 0, most = 0;
+
+	for (unsigned s = 0; s < m->subjects; s++)
+		for (unsigned x = 0; m->cell[size][s] && x < m->mixes; x++) {
+			const struct matrix_mix *mix = &m->cell[size][s]->mix[x];
+
+			for (unsigned i = 0; i < mix->rounds; i++) {
+				const double ns = mix->transfer_ns[i];
+
+				least = ns > 0 && (least <= 0 || ns < least) ? ns : least;
+				most = ns > most ? ns : most;
+			}
+		}
+	if (most > 0)
+		printf("  A cache line took %.0f to %.0f ns from one processor to another. What must hold is judged round by round, of rounds in\n"
+		       "  which that was about the same: the median ratio, not the ratio of these medians.\n",
+		       least, most);
+}
 
 /* Those from `first` on, as many as a line takes. Returns how far least and most of a median's rounds are apart at the widest. */
 static double print_rates_of(const struct matrix *m, unsigned size, unsigned first)
@@ -149,6 +193,7 @@ static void print_rates(const struct matrix *m, unsigned size)
 		widest = wide > widest ? wide : widest;
 	}
 	printf("\n  Least and most of a median's rounds are at most %.0f %% of it apart.\n", widest * 100);
+	print_transfer(m, size);
 }
 
 /* What a processor waits for where it cannot look ahead. */

@@ -13,7 +13,7 @@
 
 #define MATRIX_SUBJECTS 24u
 #define MATRIX_SIZES 4u
-#define MATRIX_ROUNDS 16u
+#define MATRIX_ROUNDS 32u
 /** Those of matrix_mixes; and those of a matrix at most: six kinds with up to eight numbers of threads. */
 #define MATRIX_MIXES 14u
 #define MATRIX_SCALES 8u
@@ -31,6 +31,7 @@ struct matrix_mix {
 	unsigned rounds; /* that were measured: 0, or all */
 	double rate[MATRIX_ROUNDS];
 	double get_p999_ns[MATRIX_ROUNDS]; /* where each operation is timed */
+	double transfer_ns[MATRIX_ROUNDS]; /* where there are several threads: before the round (transfer.h); else 0 */
 	uint64_t switches;		   /* in all rounds together */
 	struct mix_result *timed;	   /* all rounds together; NULL where operations are not timed */
 };
@@ -66,11 +67,16 @@ int matrix_subject_named(const struct matrix *m, const char *name);
 int matrix_mix_named(const struct matrix *m, const char *name);
 
 /** Count one round of a mix. */
-void matrix_add_round(struct matrix_mix *to, const struct mix_result *round);
+void matrix_add_round(struct matrix_mix *to, const struct mix_result *round, double transfer_ns);
 /** Of all rounds; all zero if it was not measured. */
 struct spread matrix_rate(const struct matrix *m, unsigned size, unsigned subject, unsigned mix);
 /** The 99.9th percentile of gets, likewise, in ns. */
 struct spread matrix_get_p999(const struct matrix *m, unsigned size, unsigned subject, unsigned mix);
+
+/** Of the same mix, measured in the same rounds: the median of what a's rate was by b's, round by round; of the 99.9th percentiles of gets.
+ * Of rounds only in which the processors were as far from each other, if these are a third. 0: there are no rounds. */
+double matrix_rate_ratio(const struct matrix_mix *a, const struct matrix_mix *b);
+double matrix_get_p999_ratio(const struct matrix_mix *a, const struct matrix_mix *b);
 
 /** Tables of one size, once it is measured. */
 void matrix_print(const struct matrix *m, unsigned size);

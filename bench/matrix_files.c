@@ -43,6 +43,12 @@ static void json_mix(struct json *j, const struct mix *mix, const struct matrix_
 	for (unsigned i = 0; i < measured->rounds; i++)
 		json_number(j, NULL, measured->rate[i]);
 	json_list_end(j);
+	if (mix->threads > 1) {
+		json_list(j, "line_transfer_ns");
+		for (unsigned i = 0; i < measured->rounds; i++)
+			json_number(j, NULL, measured->transfer_ns[i]);
+		json_list_end(j);
+	}
 	json_number(j, "involuntary_switches", (double)measured->switches);
 	if (measured->timed) {
 		json_histogram(j, "get", &measured->timed->get);
@@ -103,12 +109,12 @@ int matrix_write_csv(const struct matrix *m, const char *path)
 
 	if (!file)
 		return -errno;
-	fprintf(file, "pairs,subject,mix,threads,round,operations_per_second\n");
+	fprintf(file, "pairs,subject,mix,threads,round,operations_per_second,line_transfer_ns\n");
 	for (unsigned size = 0; size < m->sizes; size++)
 		for (unsigned s = 0; s < m->subjects; s++)
 			for (unsigned x = 0; x < m->mixes; x++)
 				for (unsigned i = 0; m->cell[size][s] && i < m->cell[size][s]->mix[x].rounds; i++)
-					fprintf(file, "%" PRIu64 ",%s,%s,%u,%u,%.0f\n", m->size[size], m->subject[s].subject->name,
-						m->mix[x].name, m->mix[x].threads, i + 1, m->cell[size][s]->mix[x].rate[i]);
+					fprintf(file, "%" PRIu64 ",%s,%s,%u,%u,%.0f,%.0f\n", m->size[size], m->subject[s].subject->name,
+						m->mix[x].name, m->mix[x].threads, i + 1, m->cell[size][s]->mix[x].rate[i], m->cell[size][s]->mix[x].transfer_ns[i]);
 	return closed(file);
 }

@@ -54,60 +54,56 @@ static bool is_against(const struct matrix *m, unsigned subject, enum against ag
 	}
 }
 
-/* The best of those; its name in *who. 0: there is none. */
-static double best_of(const struct matrix *m, unsigned size, unsigned mix, enum against against, const char **who)
+static const struct matrix_mix *mix_of(const struct matrix *m, int size, unsigned subject, int mix)
 {
-	double best = 0;
+	const struct matrix_cell *cell = m->cell[size][subject];
 
-	for (unsigned s = 0; s < m->subjects; s++) {
-		double rate = is_against(m, s, against) ? matrix_rate(m, size, s, mix).median : 0;
-
-		if (rate > best) {
-			best = rate;
-			*who = m->subject[s].subject->name;
-		}
-	}
-	return best;
+	return cell && cell->mix[mix].rounds ? &cell->mix[mix] : NULL;
 }
 
+/* Beside whoever is best, which is whom the ratio is the least with. */
 static void judge_rate(const struct matrix *m, const struct demand *d, struct bound_list *bounds)
 {
-	int size = size_of(m, d->pairs), mix = matrix_mix_named(m, d->mix), two = matrix_mix_named(m, "95/5 2t");
-	const char *who = "";
-	double ours, best;
+	const int size = size_of(m, d->pairs), mix = matrix_mix_named(m, d->mix);
+	const int beside = d->against == OUR_TWO ? matrix_mix_named(m, "95/5 2t") : mix;
+	const struct matrix_mix *ours = size < 0 || mix < 0 ? NULL : mix_of(m, size, 0, mix);
+	const char *who = NULL;
+	double least = 0;
 
-	if (size < 0 || mix < 0 || (d->against == OUR_TWO && two < 0))
-		return;
-	ours = matrix_rate(m, (unsigned)size, 0, (unsigned)mix).median;
-	best = best_of(m, (unsigned)size, (unsigned)(d->against == OUR_TWO ? two : mix), d->against, &who);
-	if (ours <= 0 || best <= 0)
-		return;
-	bound_list_add(bounds, &(struct bound){ .value = ours / best, .limit = d->times, .at_least = true, .unit = BOUND_TIMES },
-		       "%s pairs, %s, beside %s", format_count(d->pairs).text, d->mix,
-		       d->against == OUR_TWO ? "our own two threads" : who);
+	for (unsigned s = 0; ours && beside >= 0 && s < m->subjects; s++) {
+		const struct matrix_mix *other = is_against(m, s, d->against) ? mix_of(m, size, s, beside) : NULL;
+		const double ratio = other ? matrix_rate_ratio(ours, other) : 0;
+
+		if (ratio > 0 && (!who || ratio < least)) {
+			least = ratio;
+			who = m->subject[s].subject->name;
+		}
+	}
+	if (who)
+		bound_list_add(bounds, &(struct bound){ .value = least, .limit = d->times, .at_least = true, .unit = BOUND_TIMES },
+			       "%s pairs, %s, beside %s", format_count(d->pairs).text, d->mix,
+			       d->against == OUR_TWO ? "our own two threads" : who);
 }
 
 static void judge_p999(const struct matrix *m, struct bound_list *bounds)
 {
-	int size = size_of(m, P999_PAIRS), mix = matrix_mix_named(m, P999_MIX);
+	const int size = size_of(m, P999_PAIRS), mix = matrix_mix_named(m, P999_MIX);
+	const struct matrix_mix *ours = size < 0 || mix < 0 ? NULL : mix_of(m, size, 0, mix);
 	const char *who = NULL;
-	double ours, least = 0;
+	double most = 0;
 
-	if (size < 0 || mix < 0)
-		return;
-	ours = matrix_get_p999(m, (unsigned)size, 0, (unsigned)mix).median;
-	for (unsigned s = 0; s < m->subjects; s++) {
-		double p999 = is_against(m, s, ANY_RIVAL) ? matrix_get_p999(m, (unsigned)size, s, (unsigned)mix).median : 0;
+	for (unsigned s = 0; ours && s < m->subjects; s++) {
+		const struct matrix_mix *other = is_against(m, s, ANY_RIVAL) ? mix_of(m, size, s, mix) : NULL;
+		const double ratio = other ? matrix_get_p999_ratio(ours, other) : 0;
 
-		if (p999 > 0 && (!who || p999 < least)) {
-			least = p999;
+		if (ratio > most) {
+			most = ratio;
 			who = m->subject[s].subject->name;
 		}
 	}
-	if (ours <= 0 || !who)
-		return;
-	bound_list_add(bounds, &(struct bound){ .value = ours / least, .limit = P999_TIMES, .unit = BOUND_TIMES },
-		       "%s pairs, p99.9 of a get, 95/5 2t, beside %s", format_count(P999_PAIRS).text, who);
+	if (who)
+		bound_list_add(bounds, &(struct bound){ .value = most, .limit = P999_TIMES, .unit = BOUND_TIMES },
+			       "%s pairs, p99.9 of a get, 95/5 2t, beside %s", format_count(P999_PAIRS).text, who);
 }
 
 void matrix_judge(const struct matrix *m, struct bound_list *bounds)

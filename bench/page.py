@@ -259,7 +259,8 @@ def rates_section(results, plotter):
     sizes = results.get("sizes", [])
     out = "<p>Millions of operations a second, all threads together; medians of interleaved rounds. Bold: the best, but for the floor, "
     out += "which has the same memory as librcumap and no concurrency control at all. Bars: librcumap (get, find) blue, the floor grey, maps with "
-    out += "RCU, epochs or quiescent states green, maps with locks sand.</p>" if sizes else ""
+    out += "RCU, epochs or quiescent states green, maps with locks sand. What must hold is judged round by round, of rounds in which a cache line "
+    out += "took about as long from one processor to another: the median ratio, not the ratio of these medians.</p>" if sizes else ""
     for i, at in enumerate(reversed(sizes)):
         out += f"<h3>{count(at['pairs'])} pairs</h3>" + (rates_plots(at, plotter) if i == 0 else "") + rates_table(at)
     return out if sizes else ""

@@ -56,10 +56,23 @@ static void covers_the_median(void)
 	ok(share > 0.95 && share < 0.98, "it covers the median in 0.963 of all cases: %.3f", share);
 }
 
+/* Of two that are one as fast as the other, where conditions make both four times slower now and then, seldom at once. */
+static void ratios_compare_like_with_like(void)
+{
+	const double a[] = { 8, 2, 2, 2, 2, 2 }, b[] = { 4, 4, 1, 4, 4, 1 }, near_a[] = { 1, 5, 5, 5, 5, 5 }, near_b[] = { 1, 1, 5, 1, 1, 6 };
+	const double none[] = { 0, 0, 0, 0, 0, 0 }, same[] = { 3, 3, 3, 3, 3, 3 }, other[] = { 9, 9, 9, 9, 9, 9 };
+
+	ok(median_ratio(a, b, near_a, near_b, 1.5, 6) == 2, "the same conditions: the ratio that both have");
+	ok(median_ratio(a, b, same, other, 1.5, 5) == 0.5 && median_ratio(a, b, same, other, 1.5, 2) == 1.25, "never the same: all count");
+	ok(median_ratio(a, b, none, none, 1.5, 2) == 1.25, "no conditions are the same, too");
+	ok(median_ratio(a, none, same, same, 1.5, 6) == 0 && median_ratio(a, b, same, same, 1.5, 0) == 0, "nothing to compare with");
+}
+
 int main(void)
 {
-	tap_plan(5);
+	tap_plan(9);
 	medians();
+	ratios_compare_like_with_like();
 	known_ranks();
 	covers_the_median();
 	return tap_done();

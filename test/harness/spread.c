@@ -24,6 +24,23 @@ struct spread spread_of(double *values, unsigned n)
 	return (struct spread){ middle, values[0], values[n - 1] };
 }
 
+double median_ratio(const double *a, const double *b, const double *at_a, const double *at_b, double times, unsigned n)
+{
+	double all[SPREAD_PAIRS_MAX], alike[SPREAD_PAIRS_MAX];
+	unsigned n_all = 0, n_alike = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (b[i] <= 0)
+			continue;
+		all[n_all++] = a[i] / b[i];
+		if (at_a[i] <= at_b[i] * times && at_b[i] <= at_a[i] * times)
+			alike[n_alike++] = a[i] / b[i];
+	}
+	if (n_all == 0)
+		return 0;
+	return n_alike * 3 >= n_all ? median(alike, n_alike) : median(all, n_all);
+}
+
 double median_upper_bound(double *values, unsigned n)
 {
 	double probability = pow(0.5, n), sum = probability; /* that just k lie below the median; that at most k do */

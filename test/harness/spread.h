@@ -15,6 +15,16 @@ double median(double *values, unsigned n);
 /** Median, least and most of n values, n >= 1; sorts them. */
 struct spread spread_of(double *values, unsigned n);
 
+/** The most pairs of values for median_ratio(). */
+#define SPREAD_PAIRS_MAX 64u
+
+/**
+ * The median of a[i] / b[i], n <= SPREAD_PAIRS_MAX. at_a and at_b: a figure of the conditions under which each was measured. Of all pairs
+ * only those count whose two differ by a factor of `times` at most, if they are a third of all. Pairs without a positive b do not count. 0: there
+ * is none.
+ */
+double median_ratio(const double *a, const double *b, const double *at_a, const double *at_b, double times, unsigned n);
+
 /** So many values, at least, are needed for a bound. */
 #define SPREAD_BOUND_MIN 5u
 
