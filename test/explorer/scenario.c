@@ -254,7 +254,7 @@ const struct scenario scenarios[] = {
 	{ "limit-grow-held", RECLAIMS, &subject_map, TIGHT(16, 4) | 1, "put a; put b; put c; put d; put e; put f", { "put g; delete a; put f", "replace b; put a; delete c", "grow; reclaim; grow; reclaim" } },
 	{ "limit-shrink", PLAIN, &subject_map, AMPLE(12) | 2, "put a; put b; put c; put d; put e; put f", { "put g; find a", "put e; replace b", "shrink" } },
 	{ "limit-two-growers", PLAIN, &subject_map, AMPLE(20) | 1, "put a; put b; put c", { "put d; grow", "begin_grow; put e", "grow; delete a" } },
-	{ "limit-tables-reclaimed", RECLAIMS, &subject_map, AMPLE(40) | 1, "put a; grow", { "reclaim", "begin_grow; put b", "begin_grow; put c; find a" } },
+	{ "limit-tables-reclaimed", RECLAIMS, &subject_map, AMPLE(46) | 1, "put a; grow", { "reclaim", "begin_grow; put b", "begin_grow; put c; find a" } },
 	{ "limit-fund", PLAIN, &subject_map, AMPLE(30) | 2, "put a; put b; put c; put d; put e", { "put f; put g; put a", "put g; put f; delete a", "grow" } },
 	{ "limit-migrate", PLAIN, &subject_map, AMPLE(20) | 1, "put a; put b; put c; put d; put e", { "begin_grow; put f", "put g; replace a", "delete b; update c" } },
 	{ "limit-unite", PLAIN, &subject_map, AMPLE(6) | 2, "put a; put b; put c", { "begin_shrink; put d", "put e; replace a", "delete b; update c" } },
