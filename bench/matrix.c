@@ -88,28 +88,16 @@ void matrix_add_round(struct matrix_mix *to, const struct mix_result *round, dou
 	histogram_merge(&to->timed->put, &round->put);
 }
 
-static struct spread spread_of_rounds(const double rounds[MATRIX_ROUNDS], unsigned n)
-{
-	double sorted[MATRIX_ROUNDS];
-
-	if (n == 0)
-		return (struct spread){ 0, 0, 0 };
-	memcpy(sorted, rounds, n * sizeof *sorted);
-	return spread_of(sorted, n);
-}
-
 struct spread matrix_rate(const struct matrix *m, unsigned size, unsigned subject, unsigned mix)
 {
 	const struct matrix_cell *cell = m->cell[size][subject];
+	const unsigned rounds = cell ? cell->mix[mix].rounds : 0;
+	double sorted[MATRIX_ROUNDS];
 
-	return spread_of_rounds(cell ? cell->mix[mix].rate : NULL, cell ? cell->mix[mix].rounds : 0);
-}
-
-struct spread matrix_get_p999(const struct matrix *m, unsigned size, unsigned subject, unsigned mix)
-{
-	const struct matrix_cell *cell = m->cell[size][subject];
-
-	return spread_of_rounds(cell ? cell->mix[mix].get_p999_ns : NULL, cell ? cell->mix[mix].rounds : 0);
+	if (rounds == 0)
+		return (struct spread){ 0, 0, 0 };
+	memcpy(sorted, cell->mix[mix].rate, rounds * sizeof *sorted);
+	return spread_of(sorted, rounds);
 }
 
 _Static_assert(MATRIX_ROUNDS <= SPREAD_PAIRS_MAX, "there is a ratio of all rounds");

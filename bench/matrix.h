@@ -70,8 +70,6 @@ int matrix_mix_named(const struct matrix *m, const char *name);
 void matrix_add_round(struct matrix_mix *to, const struct mix_result *round, double transfer_ns);
 /** Of all rounds; all zero if it was not measured. */
 struct spread matrix_rate(const struct matrix *m, unsigned size, unsigned subject, unsigned mix);
-/** The 99.9th percentile of gets, likewise, in ns. */
-struct spread matrix_get_p999(const struct matrix *m, unsigned size, unsigned subject, unsigned mix);
 
 /** Of the same mix, measured in the same rounds: the median of what a's rate was by b's, round by round; of the 99.9th percentiles of gets.
  * Of rounds only in which the processors were as far from each other, if these are a third. 0: there are no rounds. */

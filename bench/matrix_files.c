@@ -103,6 +103,15 @@ static int closed(FILE *file)
 	return fclose(file) != 0 || failed ? -EIO : 0;
 }
 
+static void csv_mix(FILE *file, const struct matrix *m, unsigned size, unsigned s, unsigned x)
+{
+	const struct matrix_mix *mix = &m->cell[size][s]->mix[x];
+
+	for (unsigned i = 0; i < mix->rounds; i++)
+		fprintf(file, "%" PRIu64 ",%s,%s,%u,%u,%.0f,%.0f\n", m->size[size], m->subject[s].subject->name, m->mix[x].name,
+			m->mix[x].threads, i + 1, mix->rate[i], mix->transfer_ns[i]);
+}
+
 int matrix_write_csv(const struct matrix *m, const char *path)
 {
 	FILE *file = fopen(path, "w");
@@ -113,8 +122,7 @@ int matrix_write_csv(const struct matrix *m, const char *path)
 	for (unsigned size = 0; size < m->sizes; size++)
 		for (unsigned s = 0; s < m->subjects; s++)
 			for (unsigned x = 0; x < m->mixes; x++)
-				for (unsigned i = 0; m->cell[size][s] && i < m->cell[size][s]->mix[x].rounds; i++)
-					fprintf(file, "%" PRIu64 ",%s,%s,%u,%u,%.0f,%.0f\n", m->size[size], m->subject[s].subject->name,
-						m->mix[x].name, m->mix[x].threads, i + 1, m->cell[size][s]->mix[x].rate[i], m->cell[size][s]->mix[x].transfer_ns[i]);
+				if (m->cell[size][s])
+					csv_mix(file, m, size, s, x);
 	return closed(file);
 }

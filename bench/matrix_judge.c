@@ -11,6 +11,7 @@ enum against {
 	OUR_TWO, /* ourselves with two threads */
 };
 
+/* Of rates, at least so many times; where operations are timed, of the 99.9th percentiles of gets, at most. */
 static const struct demand {
 	uint64_t pairs;
 	const char *mix;
@@ -23,12 +24,8 @@ static const struct demand {
 	{ 10000000, "50/50 2t", RCU_RIVALS, 3.0 }, { 10000, "get 2t", ANY_RIVAL, 1.3 },	    { 10000, "95/5 2t", ANY_RIVAL, 1.3 },
 	{ 1000000, "get 2t", ANY_RIVAL, 1.0 },	  { 1000000, "miss 1t", ANY_RIVAL, 1.0 },   { 1000000, "95/5 2t", ANY_RIVAL, 1.0 },
 	{ 1000000, "batch 2t", ANY_RIVAL, 1.0 },
+	{ 10000000, "timed 2t", ANY_RIVAL, 1.1 },
 };
-
-/* Of gets under 95/5, two threads, beside the least one of the rivals'. */
-#define P999_MIX "timed 2t"
-#define P999_PAIRS 10000000u
-#define P999_TIMES 1.1
 
 static int size_of(const struct matrix *m, uint64_t pairs)
 {
@@ -61,49 +58,29 @@ static const struct matrix_mix *mix_of(const struct matrix *m, int size, unsigne
 	return cell && cell->mix[mix].rounds ? &cell->mix[mix] : NULL;
 }
 
-/* Beside whoever is best, which is whom the ratio is the least with. */
-static void judge_rate(const struct matrix *m, const struct demand *d, struct bound_list *bounds)
+/* Beside whoever is best, which is whom the ratio is the worst with. */
+static void judge(const struct matrix *m, const struct demand *d, struct bound_list *bounds)
 {
 	const int size = size_of(m, d->pairs), mix = matrix_mix_named(m, d->mix);
 	const int beside = d->against == OUR_TWO ? matrix_mix_named(m, "95/5 2t") : mix;
 	const struct matrix_mix *ours = size < 0 || mix < 0 ? NULL : mix_of(m, size, 0, mix);
+	const bool timed = ours && m->mix[mix].kind == MIX_TIMED;
 	const char *who = NULL;
-	double least = 0;
+	double worst = 0;
 
 	for (unsigned s = 0; ours && beside >= 0 && s < m->subjects; s++) {
 		const struct matrix_mix *other = is_against(m, s, d->against) ? mix_of(m, size, s, beside) : NULL;
-		const double ratio = other ? matrix_rate_ratio(ours, other) : 0;
+		const double ratio = !other ? 0 : timed ? matrix_get_p999_ratio(ours, other) : matrix_rate_ratio(ours, other);
 
-		if (ratio > 0 && (!who || ratio < least)) {
-			least = ratio;
+		if (ratio > 0 && (!who || (timed ? ratio > worst : ratio < worst))) {
+			worst = ratio;
 			who = m->subject[s].subject->name;
 		}
 	}
 	if (who)
-		bound_list_add(bounds, &(struct bound){ .value = least, .limit = d->times, .at_least = true, .unit = BOUND_TIMES },
-			       "%s pairs, %s, beside %s", format_count(d->pairs).text, d->mix,
+		bound_list_add(bounds, &(struct bound){ .value = worst, .limit = d->times, .at_least = !timed, .unit = BOUND_TIMES },
+			       "%s pairs, %s, beside %s", format_count(d->pairs).text, timed ? "p99.9 of a get, 95/5 2t" : d->mix,
 			       d->against == OUR_TWO ? "our own two threads" : who);
-}
-
-static void judge_p999(const struct matrix *m, struct bound_list *bounds)
-{
-	const int size = size_of(m, P999_PAIRS), mix = matrix_mix_named(m, P999_MIX);
-	const struct matrix_mix *ours = size < 0 || mix < 0 ? NULL : mix_of(m, size, 0, mix);
-	const char *who = NULL;
-	double most = 0;
-
-	for (unsigned s = 0; ours && s < m->subjects; s++) {
-		const struct matrix_mix *other = is_against(m, s, ANY_RIVAL) ? mix_of(m, size, s, mix) : NULL;
-		const double ratio = other ? matrix_get_p999_ratio(ours, other) : 0;
-
-		if (ratio > most) {
-			most = ratio;
-			who = m->subject[s].subject->name;
-		}
-	}
-	if (who)
-		bound_list_add(bounds, &(struct bound){ .value = most, .limit = P999_TIMES, .unit = BOUND_TIMES },
-			       "%s pairs, p99.9 of a get, 95/5 2t, beside %s", format_count(P999_PAIRS).text, who);
 }
 
 void matrix_judge(const struct matrix *m, struct bound_list *bounds)
@@ -111,6 +88,5 @@ void matrix_judge(const struct matrix *m, struct bound_list *bounds)
 	if (m->subject[0].kind != SUBJECT_OURS)
 		return;
 	for (unsigned i = 0; i < sizeof demands / sizeof *demands; i++)
-		judge_rate(m, &demands[i], bounds);
-	judge_p999(m, bounds);
+		judge(m, &demands[i], bounds);
 }

@@ -51,7 +51,7 @@ static void stay_on(int processor)
 /* Wait for one's turn, and give the other his. False: it is over. */
 static bool pass(struct exchange *e, uint64_t turn)
 {
-	/* [TURN acquire/release] nothing but the line itself goes over; relaxed: `over` is looked at again and again */
+	/* acquire and release are each other's partners, in turn: nothing but the line itself goes over. relaxed: `over` is looked at again */
 	while (atomic_load_explicit(&e->turn, memory_order_acquire) != turn)
 		if (atomic_load_explicit(&e->over, memory_order_relaxed))
 			return false;

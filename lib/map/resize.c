@@ -188,8 +188,11 @@ struct turn {
 	int error;
 };
 
-static void sweep_on(struct rcumap *map, struct turn *turn)
+/* `table`, the current one, is followed by another already. */
+static void sweep_on(struct rcumap *map, const struct table *table, struct turn *turn)
 {
+	turn->sweeps = true;
+	turn->growing = table_next(table)->size > table->size;
 	drop_ahead(map);
 	turn->error = sweep(map, SWEEP_GROUPS);
 	turn->more = true;
@@ -197,7 +200,7 @@ static void sweep_on(struct rcumap *map, struct turn *turn)
 		evict_relieve(map, EVICT_LINE_BYTES); /* perhaps nobody stores anything */
 }
 
-/* `table`, the current one, stays or is followed by another. */
+/* It is not: it stays, or another begins. */
 static void begin_if_wanted(struct rcumap *map, const struct table *table, struct turn *turn)
 {
 	const unsigned size = decide_size(map, table);
@@ -243,12 +246,10 @@ bool reclaimer_resize(struct rcumap *map)
 	see_wishes(reclaimer);
 	map->section->lock();
 
-	const struct table *table = tables_current(&map->tables), *next = table_next(table);
+	const struct table *table = tables_current(&map->tables);
 
-	turn.sweeps = next;
-	turn.growing = next && next->size > table->size;
-	if (turn.sweeps)
-		sweep_on(map, &turn);
+	if (table_next(table))
+		sweep_on(map, table, &turn);
 	else
 		begin_if_wanted(map, table, &turn);
 

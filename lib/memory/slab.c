@@ -437,7 +437,6 @@ static struct magazine *empty_magazine(struct slab *slab, struct slab_freer *fre
 	atomic_init(&m->taken, 0);
 	m->count = 0;
 	m->class = c;
-	m->block_size = slab->class[c].block_size;
 	m->capacity = array_capacity(&slab->class[c], freer->helps);
 	m->run = NULL;
 	return m;

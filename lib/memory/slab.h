@@ -59,7 +59,7 @@ struct magazine {
 	uint32_t count; /* blocks in it */
 	uint32_t class;
 	uint32_t capacity; /* of cells; 0: a run, and this header lies at its start */
-	uint32_t block_size; /* its class's */
+	uint32_t block_size; /* of a run: here, so that who takes a block reads no line that others write */
 	char *run;
 	void *cells[];
 };

@@ -31,6 +31,8 @@ size_t tables_bytes_of(const struct tables *tables, unsigned size)
 /* What is in the slab need not be looked for at the end of the map. */
 _Static_assert(sizeof(struct table) + TABLE_STRIPES * sizeof(struct table_stripe) <= SLAB_BLOCK_MAX, "a table's struct is in the slab");
 
+_Static_assert((TABLE_STRIPES & (TABLE_STRIPES - 1)) == 0, "table_own_line() masks");
+
 static unsigned stripes_of(unsigned size)
 {
 	return size_buckets(size) / BUCKETS_PER_STRIPE < TABLE_STRIPES ? 1 : TABLE_STRIPES;
