@@ -12,7 +12,7 @@
 #include "bytes_fixture.h"
 
 #include "fault/default_allocator.h"
-#include "map/map.h"
+#include "map/evict.h"
 
 #define WRITERS_MAX 64u
 #define VISITORS 2u /* who stays, and who looks */
@@ -316,8 +316,12 @@ static void crowd(uint64_t limit, unsigned writers, size_t value_min, size_t val
 
 /* ------------------------------------------------------------------------------------------------ tables within the limit */
 
-/* What a put that has to wait for a grace period may evict, which tries again and again meanwhile. */
-#define STORM 64u
+/* What tables_grow_within() stores; what that counts, at least. */
+#define SMALL_VALUE 32u
+#define SMALL_ENTRY 64u
+/* What a put of it may evict in one try: twice its size and one more; and where a line is not to be had, as much for that. */
+#define TRY 3u
+#define TRY_LINE (TRY + EVICT_LINE_BYTES / SMALL_ENTRY + 1)
 
 /* Never more than the limit since `baseline`, and all of it back. */
 static void destroy_within(struct rcumap *map, uint64_t limit, int64_t baseline)
@@ -332,53 +336,65 @@ static void destroy_within(struct rcumap *map, uint64_t limit, int64_t baseline)
 	       (unsigned long long)(limit / MIB));
 }
 
-static bool migrates(struct rcumap *map)
+/* Who evicted how much, and why, until now. */
+struct eviction_watch {
+	struct rcumap_stats stats;
+	uint64_t own, waits; /* this thread's; tries that were waited for */
+	bool migrates;
+};
+
+static void watch_evictions(struct rcumap *map, struct eviction_watch *watch)
 {
+	watch->stats = fixture_stats(map);
+	/* This thread and the reclaimer have a stripe each. */
+	watch->own = atomic_load(&map->stripe[stripe_index()].evicted);
+	pthread_mutex_lock(&map->reclaimer.lock);
+	watch->waits = map->spare.waits;
+	pthread_mutex_unlock(&map->reclaimer.lock);
 	map->section->lock();
-
-	const bool moves = table_next(tables_current(&map->tables));
-
+	watch->migrates = table_next(tables_current(&map->tables));
 	map->section->unlock();
-	return moves;
 }
 
-/* One thread; small entries, so that the table is a good part of it all, and grows from a tiny one. No put evicts more than
- * twice its size and one more, also while the table takes its part. */
+/* One thread; small entries, so that the table is a good part of it all, and grows from a tiny one. No try of a put evicts more
+ * than twice its size and one more, also while the table takes its part; who waits tries at once, and after each wait. While
+ * entries migrate the reclaimer evicts, too, for a table that gets no line: no more than the table takes. */
 static void tables_grow_within(uint64_t limit)
 {
 	const uint64_t keys = fixture_scaled(3 * limit / 80, limit / 80 + limit / 160);
 	int64_t baseline = default_allocator_held();
-	struct rcumap_stats before, after;
-	uint64_t evicted;
-	bool waited, moved, moves = false;
-	uint64_t wrong = 0, storms = 0, worst[2] = { 0, 0 }; /* of puts that did not wait, and that did */
+	struct eviction_watch before, now;
+	uint64_t wrong = 0, storms = 0, worst[2] = { 0, 0 }, others = 0; /* of puts that did not wait, and that did */
+	const struct rcumap_stats *after = &now.stats;
 	struct rcumap *map;
 
 	default_allocator_watch();
 	map = bytes_map(limit, 10000);
-	before = fixture_stats(map);
-	for (uint64_t n = 0; n < keys; n++) {
-		wrong += bytes_put(map, n, n, 32) != 0;
-		after = fixture_stats(map);
-		evicted = after.evicted - before.evicted;
-		waited = after.waited != before.waited;
-		/* While entries migrate the reclaimer may evict some more, for a table that gets no line. */
-		moved = moves;
-		moves = migrates(map);
-		storms += evicted > (waited || moved || moves ? STORM : 3);
-		worst[waited] = evicted > worst[waited] ? evicted : worst[waited];
-		wrong += after.accounted_bytes > limit;
-		before = after;
+	watch_evictions(map, &now);
+	before = now;
+	for (uint64_t n = 0; n < keys; n++, before = now) {
+		wrong += bytes_put(map, n, n, SMALL_VALUE) != 0;
+		watch_evictions(map, &now);
+
+		const bool waited = after->waited != before.stats.waited;
+		const bool migrated = before.migrates || now.migrates || after->grown != before.stats.grown;
+		const uint64_t own = now.own - before.own, theirs = after->evicted - before.stats.evicted - own;
+
+		storms += own > (waited ? (2 + now.waits - before.waits) * TRY_LINE : TRY);
+		storms += theirs * SMALL_ENTRY > (migrated ? after->table_bytes : 0);
+		worst[waited] = own > worst[waited] ? own : worst[waited];
+		others = theirs > others ? theirs : others;
+		wrong += after->accounted_bytes > limit;
 		flavor_quiescent(fixture_flavor);
 	}
-	ok(wrong == 0 && after.evicted > 0, "%s: %llu MiB: small entries, ever more of them: all are stored",
+	ok(wrong == 0 && after->evicted > 0, "%s: %llu MiB: small entries, ever more of them: all are stored",
 	   fixture_name(), (unsigned long long)(limit / MIB));
-	is_int(storms, 0, "%s: %llu MiB: none evicts more than it may: %llu entries, %llu if it has to wait",
+	is_int(storms, 0, "%s: %llu MiB: none evicts more than it may: %llu entries, %llu if it has to wait; the reclaimer %llu",
 	       fixture_name(), (unsigned long long)(limit / MIB), (unsigned long long)worst[0],
-	       (unsigned long long)worst[1]);
-	ok(after.grown >= 3, "%s: %llu MiB: the table grew %llu times, to %llu slots for %llu entries", fixture_name(),
-	   (unsigned long long)(limit / MIB), (unsigned long long)after.grown, (unsigned long long)after.table_slots,
-	   (unsigned long long)after.entries);
+	       (unsigned long long)worst[1], (unsigned long long)others);
+	ok(after->grown >= 3, "%s: %llu MiB: the table grew %llu times, to %llu slots for %llu entries", fixture_name(),
+	   (unsigned long long)(limit / MIB), (unsigned long long)after->grown, (unsigned long long)after->table_slots,
+	   (unsigned long long)after->entries);
 	destroy_within(map, limit, baseline);
 }
 
