@@ -209,4 +209,49 @@ static inline uint64_t limit_room(struct rcumap *map, uint64_t first, uint64_t m
 	return LIMIT_NONE;
 }
 
+/* ------------------------------------------------------------------ who evicts */
+
+/* How much the calling thread has evicted, and the reclaimer, until now. */
+struct evict_watch {
+	struct rcumap_stats stats;
+	uint64_t own, waits; /* the thread's; tries that somebody has waited for */
+	bool migrates;
+};
+
+static inline struct evict_watch evict_watch(struct rcumap *map)
+{
+	struct evict_watch watch = { .stats = fixture_stats(map) };
+
+	/* The only thread that stores, and the reclaimer: a stripe each. */
+	watch.own = atomic_load(&map->stripe[stripe_index()].evicted);
+	pthread_mutex_lock(&map->reclaimer.lock);
+	watch.waits = map->spare.waits;
+	pthread_mutex_unlock(&map->reclaimer.lock);
+	map->section->lock();
+	watch.migrates = table_next(tables_current(&map->tables));
+	map->section->unlock();
+	return watch;
+}
+
+/* Between the two: by the thread, by the reclaimer; was somebody waiting, and how often did he try; did entries migrate? */
+struct evict_since {
+	uint64_t own, theirs, tries;
+	bool waited, migrated;
+};
+
+static inline struct evict_since evict_since(const struct evict_watch *before, const struct evict_watch *now)
+{
+	const uint64_t own = now->own - before->own;
+	const bool waited = now->stats.waited != before->stats.waited;
+
+	return (struct evict_since){
+		.own = own,
+		.theirs = now->stats.evicted - before->stats.evicted - own,
+		.waited = waited,
+		/* Who waits tries again at once, and after each wait. */
+		.tries = waited ? 2 + now->waits - before->waits : 1,
+		.migrated = before->migrates || now->migrates || now->stats.grown != before->stats.grown,
+	};
+}
+
 #endif

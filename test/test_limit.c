@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A map with max_bytes: what is told of it in rcumap.h, by one thread, with nobody staying in a section (test_limit_wait.c). */
 #include "bytes_fixture.h"
+#include "evict_fixture.h"
 
 #include <urcu/flavor.h>
 
@@ -69,11 +70,11 @@ static uint64_t count_good(const struct rcumap *map, uint64_t keys, uint64_t *wr
 }
 
 /* What entries count may look too large for a moment, while the reclaimer changes what it charges. */
-static struct rcumap_stats stats_before(const struct rcumap *map)
+static struct evict_watch watch_before(struct rcumap *map)
 {
-	struct rcumap_stats first = fixture_stats(map), second = fixture_stats(map);
+	struct evict_watch first = evict_watch(map), second = evict_watch(map);
 
-	return first.entry_bytes < second.entry_bytes ? first : second;
+	return first.stats.entry_bytes < second.stats.entry_bytes ? first : second;
 }
 
 /* Or too small. */
@@ -89,16 +90,19 @@ static bool is_left(void *ctx)
 	return fixture_stats(left->map).entry_bytes >= left->bytes;
 }
 
-/* Has a put of `size` bytes, with entries of up to `most`, evicted more than twice its size and one more? So few entries are no
- * more than that, whatever bytes seem to be missing: the reclaimer may stand still where they look too many. */
-static bool evicted_too_much(const struct rcumap *map, const struct rcumap_stats *before, const struct rcumap_stats *after,
-			     size_t size, size_t most)
+/* Has a put of `size` bytes, with entries of `least` to `most`, evicted more than twice its size and one more? So few entries are no
+ * more than that, whatever bytes seem to be missing: the reclaimer may stand still where they look too many. What it evicts itself,
+ * for a table that gets no line, is not the put's. */
+static bool evicted_too_much(const struct rcumap *map, const struct evict_watch *before, const struct evict_watch *after,
+			     size_t size, size_t least, size_t most)
 {
-	const uint64_t all = before->entry_bytes + bytes_least(size), gone = 2 * bytes_most(size) + bytes_most(most);
+	const uint64_t all = before->stats.entry_bytes + bytes_least(size), gone = 2 * bytes_most(size) + bytes_most(most);
+	const struct evict_since since = evict_since(before, after);
 	struct least_left left = { map, all > gone ? all - gone : 0 };
 
-	return (after->evicted - before->evicted) * bytes_most(most) > gone && !is_left(&left) &&
-	       !fixture_eventually(is_left, &left);
+	if (since.theirs)
+		return !since.migrated || since.own * bytes_least(least) > gone;
+	return since.own * bytes_most(most) > gone && !is_left(&left) && !fixture_eventually(is_left, &left);
 }
 
 /* One thread, ten times the limit. Each put succeeds, is there, and evicts no more than it may. */
@@ -106,7 +110,8 @@ static void never_more(uint64_t limit, size_t least, size_t most)
 {
 	const uint64_t full = limit / ((least + most) / 2 + 64), keys = fixture_scaled(10 * full, 3 * full);
 	struct rcumap *map = bytes_map(limit, BYTES_WAIT_LONG);
-	struct rcumap_stats before = fixture_stats(map), after = before;
+	struct evict_watch before = evict_watch(map), now = before;
+	const struct rcumap_stats *after = &now.stats;
 	uint64_t failed = 0, lost = 0, outside = 0, storms = 0, wrong = 0, early = 0;
 	struct rng rng;
 	char name[100];
@@ -118,13 +123,17 @@ static void never_more(uint64_t limit, size_t least, size_t most)
 		size_t size = least + rng_below(&rng, most - least + 1);
 
 		failed += bytes_put(map, n, n, size) != 0;
-		lost += fixture_check(map, n, NULL) != 0;
-		after = fixture_stats(map);
-		outside += after.accounted_bytes > limit;
-		if (after.waited == before.waited)
-			storms += evicted_too_much(map, &before, &after, size, most);
-		early += after.evicted && after.accounted_bytes < limit / 4;
-		before = stats_before(map);
+
+		const bool lacks = fixture_check(map, n, NULL) != 0;
+
+		now = evict_watch(map);
+		/* The reclaimer may have taken just that. */
+		lost += lacks && !evict_since(&before, &now).theirs;
+		outside += after->accounted_bytes > limit;
+		if (after->waited == before.stats.waited)
+			storms += evicted_too_much(map, &before, &now, size, least, most);
+		early += after->evicted && after->accounted_bytes < limit / 4;
+		before = watch_before(map);
 		flavor_quiescent(fixture_flavor);
 	}
 	is_int(failed, 0, "%s: every put succeeds", name);
@@ -132,16 +141,16 @@ static void never_more(uint64_t limit, size_t least, size_t most)
 	is_int(outside, 0, "%s: never more than that is accounted for", name);
 	is_int(storms, 0, "%s: none evicts more than twice its size and one more", name);
 	is_int(early, 0, "%s: none is evicted as long as there is room", name);
-	ok(after.evicted > 0, "%s: %llu were evicted", name, (unsigned long long)after.evicted);
+	ok(after->evicted > 0, "%s: %llu were evicted", name, (unsigned long long)after->evicted);
 
 	uint64_t there = count_good(map, keys, &wrong);
 
 	is_int(wrong, 0, "%s: what is there is whole", name);
-	is_int(there, after.entries, "%s: as many as are counted", name);
+	is_int(there, after->entries, "%s: as many as are counted", name);
 	/* Small entries need much of a table, and of two while it grows; garbage has up to an eighth. */
-	ok(after.entry_bytes > limit / 4, "%s: most of the limit is of use: %llu KiB are entries", name,
-	   (unsigned long long)(after.entry_bytes / KIB));
-	ok(after.refused == 0, "%s: none was refused", name);
+	ok(after->entry_bytes > limit / 4, "%s: most of the limit is of use: %llu KiB are entries", name,
+	   (unsigned long long)(after->entry_bytes / KIB));
+	ok(after->refused == 0, "%s: none was refused", name);
 	fixture_destroy(map);
 }
 

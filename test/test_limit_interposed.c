@@ -10,9 +10,9 @@
  * RCUMAP_TEST_HUGE=1: the reader stays for ten seconds. Else for one at most.
  */
 #include "bytes_fixture.h"
+#include "evict_fixture.h"
 
 #include "fault/default_allocator.h"
-#include "map/evict.h"
 
 #define WRITERS_MAX 64u
 #define VISITORS 2u /* who stays, and who looks */
@@ -336,54 +336,31 @@ static void destroy_within(struct rcumap *map, uint64_t limit, int64_t baseline)
 	       (unsigned long long)(limit / MIB));
 }
 
-/* Who evicted how much, and why, until now. */
-struct eviction_watch {
-	struct rcumap_stats stats;
-	uint64_t own, waits; /* this thread's; tries that were waited for */
-	bool migrates;
-};
-
-static void watch_evictions(struct rcumap *map, struct eviction_watch *watch)
-{
-	watch->stats = fixture_stats(map);
-	/* This thread and the reclaimer have a stripe each. */
-	watch->own = atomic_load(&map->stripe[stripe_index()].evicted);
-	pthread_mutex_lock(&map->reclaimer.lock);
-	watch->waits = map->spare.waits;
-	pthread_mutex_unlock(&map->reclaimer.lock);
-	map->section->lock();
-	watch->migrates = table_next(tables_current(&map->tables));
-	map->section->unlock();
-}
-
 /* One thread; small entries, so that the table is a good part of it all, and grows from a tiny one. No try of a put evicts more
- * than twice its size and one more, also while the table takes its part; who waits tries at once, and after each wait. While
- * entries migrate the reclaimer evicts, too, for a table that gets no line: no more than the table takes. */
+ * than twice its size and one more, also while the table takes its part. While entries migrate the reclaimer evicts, too, for a
+ * table that gets no line: no more than the table takes. */
 static void tables_grow_within(uint64_t limit)
 {
 	const uint64_t keys = fixture_scaled(3 * limit / 80, limit / 80 + limit / 160);
 	int64_t baseline = default_allocator_held();
-	struct eviction_watch before, now;
-	uint64_t wrong = 0, storms = 0, worst[2] = { 0, 0 }, others = 0; /* of puts that did not wait, and that did */
+	uint64_t wrong = 0, storms = 0, worst[2] = { 0, 0 }, theirs = 0; /* of puts that did not wait, and that did */
+	struct evict_watch before, now;
 	const struct rcumap_stats *after = &now.stats;
 	struct rcumap *map;
 
 	default_allocator_watch();
 	map = bytes_map(limit, 10000);
-	watch_evictions(map, &now);
-	before = now;
+	now = before = evict_watch(map);
 	for (uint64_t n = 0; n < keys; n++, before = now) {
 		wrong += bytes_put(map, n, n, SMALL_VALUE) != 0;
-		watch_evictions(map, &now);
+		now = evict_watch(map);
 
-		const bool waited = after->waited != before.stats.waited;
-		const bool migrated = before.migrates || now.migrates || after->grown != before.stats.grown;
-		const uint64_t own = now.own - before.own, theirs = after->evicted - before.stats.evicted - own;
+		const struct evict_since since = evict_since(&before, &now);
 
-		storms += own > (waited ? (2 + now.waits - before.waits) * TRY_LINE : TRY);
-		storms += theirs * SMALL_ENTRY > (migrated ? after->table_bytes : 0);
-		worst[waited] = own > worst[waited] ? own : worst[waited];
-		others = theirs > others ? theirs : others;
+		storms += since.own > since.tries * (since.waited ? TRY_LINE : TRY);
+		storms += since.theirs * SMALL_ENTRY > (since.migrated ? after->table_bytes : 0);
+		worst[since.waited] = since.own > worst[since.waited] ? since.own : worst[since.waited];
+		theirs = since.theirs > theirs ? since.theirs : theirs;
 		wrong += after->accounted_bytes > limit;
 		flavor_quiescent(fixture_flavor);
 	}
@@ -391,7 +368,7 @@ static void tables_grow_within(uint64_t limit)
 	   fixture_name(), (unsigned long long)(limit / MIB));
 	is_int(storms, 0, "%s: %llu MiB: none evicts more than it may: %llu entries, %llu if it has to wait; the reclaimer %llu",
 	       fixture_name(), (unsigned long long)(limit / MIB), (unsigned long long)worst[0],
-	       (unsigned long long)worst[1], (unsigned long long)others);
+	       (unsigned long long)worst[1], (unsigned long long)theirs);
 	ok(after->grown >= 3, "%s: %llu MiB: the table grew %llu times, to %llu slots for %llu entries", fixture_name(),
 	   (unsigned long long)(limit / MIB), (unsigned long long)after->grown, (unsigned long long)after->table_slots,
 	   (unsigned long long)after->entries);
