@@ -59,7 +59,7 @@ static inline uint64_t chain_hash_fn(void *ctx, const void *key, size_t key_size
 static inline struct chain *chain_new(unsigned size)
 {
 	struct chain *chain = (struct chain *)aligned_alloc(64, (sizeof *chain + 63) & ~(size_t)63);
-	struct hash hash = { chain_hash_fn, chain, 0 };
+	struct hash hash = hash_with(chain_hash_fn, chain, 0);
 
 	memset(chain, 0, sizeof *chain);
 	fault_init(&chain->allocator);

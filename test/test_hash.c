@@ -67,7 +67,7 @@ static void mixing_spreads_every_bit(void)
 static void a_users_hash_is_mixed(void)
 {
 	uint64_t offset = 1000, key = 5;
-	struct hash hash = { number_of_key, NULL, 12345 }, shifted = { number_of_key, &offset, 12345 };
+	struct hash hash = hash_with(number_of_key, NULL, 12345), shifted = hash_with(number_of_key, &offset, 12345);
 	unsigned char indices[256] = { 0 };
 	unsigned distinct = 0;
 
@@ -87,7 +87,7 @@ static void a_users_hash_is_mixed(void)
 
 static void seeds_differ(void)
 {
-	struct hash one = { NULL, NULL, 1 }, two = { NULL, NULL, 2 };
+	struct hash one = hash_with(NULL, NULL, 1), two = hash_with(NULL, NULL, 2);
 	unsigned same = 0, same_again = 0, bits = 0;
 
 	for (uint64_t key = 0; key < 1000; key++) {
@@ -104,7 +104,7 @@ static void seeds_differ(void)
 
 static void sizes_differ(void)
 {
-	struct hash hash = { NULL, NULL, 7 };
+	struct hash hash = hash_with(NULL, NULL, 7);
 	static const unsigned char zeros[300];
 	uint64_t seen[300];
 	unsigned same = 0;

@@ -11,18 +11,18 @@
 #if defined(__clang__)
 #define HIT_MAX 140
 #define MISS_MAX 110
-#define PUT_MAX 360
+#define PUT_MAX 300
 #define GET_HIT_MAX 200
 #define GET_MISS_MAX 150
 #else
 #define HIT_MAX 120
 #define MISS_MAX 100
 #if RCUMAP_LGPL_INLINE
-#define PUT_MAX 320
-#define GET_HIT_MAX 158
-#define GET_MISS_MAX 118
+#define PUT_MAX 260
+#define GET_HIT_MAX 152
+#define GET_MISS_MAX 112
 #else
-#define PUT_MAX 400 /* a section is two calls of liburcu */
+#define PUT_MAX 340 /* a section is two calls of liburcu */
 #define GET_HIT_MAX 260
 #define GET_MISS_MAX 205
 #endif

@@ -19,7 +19,17 @@ struct hash {
 	rcumap_hash_fn *fn; /* NULL: XXH3 */
 	void *ctx;
 	uint64_t seed;
+	size_t short_keys; /* HASH_SHORT_KEYS; or 0, with fn: so one comparison tells whether a key is short and there is none */
 };
+
+/* Of 8 to 16 bytes, as most keys are, and the map's own hash: what is made as short as it can be for these. */
+#define HASH_SHORT_MIN 8u
+#define HASH_SHORT_KEYS 9u
+
+static inline struct hash hash_with(rcumap_hash_fn *fn, void *ctx, uint64_t seed)
+{
+	return (struct hash){ fn, ctx, seed, fn ? 0 : HASH_SHORT_KEYS };
+}
 
 /* The finalizer of MurmurHash3 (Austin Appleby, public domain), a bijection: it spreads what distinct bits there are. */
 static inline uint64_t hash_mix(uint64_t h)
@@ -31,15 +41,17 @@ static inline uint64_t hash_mix(uint64_t h)
 	return h ^ h >> 33;
 }
 
-/* Of 8 to 16 bytes, as most keys are, and the map's own hash: what is made as short as it can be for these. */
 static inline bool hash_is_short(const struct hash *hash, size_t key_size)
 {
-	return key_size - 8 <= 8 && !hash->fn;
+	return key_size - HASH_SHORT_MIN < hash->short_keys;
 }
 
 /* hash_key() of such a key. */
 static inline uint64_t hash_short(const struct hash *hash, const void *key, size_t key_size)
 {
+	/* The caller has asked. Here it says so to the compiler. */
+	if (key_size - HASH_SHORT_MIN >= HASH_SHORT_KEYS)
+		__builtin_unreachable();
 	return XXH3_64bits_withSeed(key, key_size, hash->seed);
 }
 

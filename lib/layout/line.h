@@ -117,6 +117,12 @@ static inline struct rcumap_entry *slot_entry(uint64_t word)
 	return (struct rcumap_entry *)(uintptr_t)(word & ADDRESS_MASK);
 }
 
+/* The word of an entry, not frozen, with another in its place: tag and marks stay. */
+static inline uint64_t slot_with(uint64_t word, const struct rcumap_entry *entry)
+{
+	return (word & ~ADDRESS_MASK) | (uint64_t)(uintptr_t)entry;
+}
+
 /* Do the top 16 bits equal the tag's? */
 static inline bool slot_has_tag(uint64_t word, uint64_t tag)
 {
@@ -188,7 +194,7 @@ static inline uint64_t slot_load(const struct line *line, size_t i)
 }
 
 /* Strong: a spurious failure in bucket_help() would lose an insert. */
-static inline bool slot_cas(struct line *line, unsigned i, uint64_t from, uint64_t to)
+static inline bool slot_cas(struct line *line, size_t i, uint64_t from, uint64_t to)
 {
 	/* [SLOT seq_cst] publishes the entry; pairs with slot_load(). */
 	return atomic_compare_exchange_strong_explicit(&line->slot[i], &from, to, memory_order_seq_cst,

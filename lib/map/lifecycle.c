@@ -114,7 +114,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 	if (error)
 		return error;
 
-	struct hash hash = { settings.hash, settings.hash_ctx, random_seed() };
+	struct hash hash = hash_with(settings.hash, settings.hash_ctx, random_seed());
 
 	note_created(map);
 	map->section = settings.section;
@@ -145,6 +145,7 @@ int map_new(struct rcumap **created, const struct rcumap_options *options)
 		free_map(map);
 		return error;
 	}
+	map->short_keys = map->section->is_quick() ? hash.short_keys : 0;
 	overwrite_init(map);
 	*created = map;
 	return 0;

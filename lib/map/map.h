@@ -166,9 +166,11 @@ struct rcumap {
 	const struct verbs *verbs;
 	const struct section_ops *section;
 	uint64_t default_ttl_ms;
+	size_t short_keys; /* as the hash's, where sections are quick (section/section.h); else 0 */
 	struct {
+		uint64_t endless; /* a put's ttl from here on has no end */
 		size_t size_max; /* of the entries that are overwritten in one pass (map/overwrite.h) */
-		bool small; /* with those of one line from the slab among them, and the map's own hash */
+		size_t small_keys; /* as short_keys, where overwrite_small() may be used; else 0 */
 	} overwrite;
 	rcumap_removed_fn *removed; /* map/removed.h; NULL: none */
 	void *removed_ctx;

@@ -15,11 +15,11 @@ struct verbs {
 		   size_t *value_size, uint64_t *version);
 	size_t (*get_batch)(const struct rcumap *map, const struct rcumap_key *keys, size_t n,
 			    struct rcumap_copy *copies);
-	/* Puts that suit (map/overwrite.h). */
+	/* Puts that suit (map/overwrite.h), whose lives have no end: ttl_ms only makes these two a jump from rcumap_put(). */
 	int (*put_small)(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
-			 uint64_t *version);
+			 uint64_t ttl_ms, uint64_t *version);
 	int (*put)(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
-		   uint64_t *version);
+		   uint64_t ttl_ms, uint64_t *version);
 	int (*store)(struct rcumap *map, struct write_store *store);
 	int (*remove)(struct rcumap *map, struct write_remove *remove);
 	int (*touch)(struct rcumap *map, struct write_touch *touch);

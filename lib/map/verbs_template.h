@@ -76,7 +76,7 @@ READ_QUICK static int get(const struct rcumap *map, const void *key, size_t key_
 	/* They wait in memory for as long as the key is looked for, which needs all the registers that need not be saved. Says no
 	 * more than that they may have been changed. The version's place is in memory already. */
 	__asm__("" : "+m"(wanted.map), "+m"(wanted.buffer), "+m"(wanted.buffer_size), "+m"(wanted.value_size));
-	if (__builtin_expect(!key || (!buffer && buffer_size) || !hash_is_short(hash, key_size), 0))
+	if (__builtin_expect(!key || (!buffer && buffer_size) || key_size - HASH_SHORT_MIN >= map->short_keys, 0))
 		goto any;
 
 	const uint64_t hashed = hash_short(hash, key, key_size);
@@ -187,21 +187,33 @@ WRITER(update, write_update, write_update)
 		 write_put_in_steps(map, &(struct write_content){ key, key_size, value, value_size }, version, built))
 
 static __attribute__((noinline)) int put(struct rcumap *map, const void *key, size_t key_size, const void *value,
-					 size_t value_size, uint64_t *version)
+					 size_t value_size, uint64_t ttl_ms, uint64_t *version)
 {
 	const struct write_content content = { key, key_size, value, value_size };
-	struct rcumap_entry *built;
+	struct rcumap_entry *built = NULL;
 
+	(void)ttl_ms;
 	SECTION_LOCK();
 
-	const int result = overwrite(map, &content, hash_key(&map->tables.hash, key, key_size), version, false, &built);
+	const int result = overwrite(map, &content, hash_key(&map->tables.hash, key, key_size), version, &built);
+
+	SECTION_UNLOCK();
+	return OVERWRITE_END(result, built);
+}
+
+/* What overwrite_small() has left, in the section that the caller has opened, which this leaves. */
+static __attribute__((noinline)) int put_far(struct rcumap *map, const void *key, size_t key_size, const void *value,
+					     size_t value_size, uint64_t *version, struct rcumap_entry *built, bool perhaps)
+{
+	const struct write_content content = { key, key_size, value, value_size };
+	const int result = perhaps ? overwrite(map, &content, hash_short(&map->tables.hash, key, key_size), version, &built) : OVERWRITE_NOT;
 
 	SECTION_UNLOCK();
 	return OVERWRITE_END(result, built);
 }
 
 READ_QUICK static int put_small(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
-				uint64_t *version)
+				uint64_t ttl_ms, uint64_t *version)
 {
 	const struct write_content content = { key, key_size, value, value_size };
 	struct rcumap_entry *built;
@@ -214,12 +226,14 @@ READ_QUICK static int put_small(struct rcumap *map, const void *key, size_t key_
 	void *const section = SECTION_ENTER();
 
 	if (__builtin_expect(!section, 0))
-		return put(map, key, key_size, value, value_size, version);
+		return put(map, key, key_size, value, value_size, ttl_ms, version);
 
-	const int result = overwrite(map, &content, hashed, version, true, &built);
+	const int result = overwrite_small(map, &content, hashed, version, &built);
 
+	if (__builtin_expect(result, 0))
+		return put_far(map, key, key_size, value, value_size, version, built, result == OVERWRITE_PERHAPS);
 	SECTION_LEAVE(section);
-	return OVERWRITE_END(result, built);
+	return 0;
 }
 
 const struct verbs VERBS = {

@@ -64,14 +64,21 @@ static int remove_key(struct rcumap *map, const void *key, size_t key_size, enum
 	return result ? result : map->verbs->remove(map, &what);
 }
 
+/* Out of line, so that rcumap_put() saves nothing for it. */
+static __attribute__((noinline)) int put_any(struct rcumap *map, const void *key, size_t key_size, const void *value,
+					     size_t value_size, uint64_t ttl_ms, uint64_t *version)
+{
+	if (overwrite_suits(map, key, key_size, value, value_size, ttl_ms))
+		return map->verbs->put(map, key, key_size, value, value_size, ttl_ms, version);
+	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_ALWAYS, 0, version);
+}
+
 int rcumap_put(struct rcumap *map, const void *key, size_t key_size, const void *value, size_t value_size,
 	       uint64_t ttl_ms, uint64_t *version)
 {
 	if (__builtin_expect(overwrite_suits_small(map, key, key_size, value, value_size, ttl_ms), 1))
-		return map->verbs->put_small(map, key, key_size, value, value_size, version);
-	if (overwrite_suits(map, key, key_size, value, value_size, ttl_ms))
-		return map->verbs->put(map, key, key_size, value, value_size, version);
-	return store(map, (struct write_content){ key, key_size, value, value_size }, ttl_ms, WRITE_ALWAYS, 0, version);
+		return map->verbs->put_small(map, key, key_size, value, value_size, ttl_ms, version);
+	return put_any(map, key, key_size, value, value_size, ttl_ms, version);
 }
 
 int write_put_in_steps(struct rcumap *map, const struct write_content *content, uint64_t *version, struct rcumap_entry *built)

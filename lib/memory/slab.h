@@ -133,7 +133,14 @@ static inline void *slab_take(struct magazine *m)
 	/* relaxed: the index alone decides who takes the block (L1). */
 	const uint64_t i = atomic_fetch_add_explicit(&m->taken, 1, memory_order_relaxed);
 
-	return __builtin_expect(i < m->count, 1) ? slab_block_at(m, i) : NULL;
+	if (__builtin_expect(i >= m->count, 0))
+		return NULL;
+
+	void *const block = slab_block_at(m, i);
+
+	if (!block)
+		__builtin_unreachable();
+	return block;
 }
 
 /* A block of a cache line, if the stripe's magazine has one; or NULL. As slab_alloc(), but wait-free. */

@@ -45,7 +45,7 @@ static inline const struct line *bucket_open(const struct tables *tables, uint64
 /* Where a key's entry stands. */
 struct bucket_place {
 	struct line *line;
-	unsigned slot;
+	size_t slot;
 	uint64_t word;
 };
 
@@ -58,7 +58,7 @@ static inline struct rcumap_entry *bucket_locate(const struct line *line, uint64
 			const uint64_t word = slot_load(line, tags_first(matches));
 
 			if (slot_has_entry(word) && entry_has_key(slot_entry(word), key, key_size)) {
-				*place = (struct bucket_place){ (struct line *)line, (unsigned)tags_first(matches), word };
+				*place = (struct bucket_place){ (struct line *)line, tags_first(matches), word };
 				return slot_entry(word);
 			}
 		}
@@ -127,11 +127,11 @@ static inline void bucket_settle(const struct tables *tables, const struct table
 /* Put `entry` in a place of the bucket `primary`, whose word is not frozen (I4). False: the bucket has changed; nothing happened. True: the
  * entry that stood there is displaced, for the caller to retire. */
 static inline bool bucket_replace_at(const struct tables *tables, const struct table *table, struct line *primary,
-				     const struct bucket_place *place, struct rcumap_entry *entry, uint64_t tag)
+				     const struct bucket_place *place, struct rcumap_entry *entry)
 {
 	assert(!slot_is_frozen(place->word));
 	bucket_settle(tables, table, primary);
-	return slot_cas(place->line, place->slot, place->word, slot_of(entry, tag, place->word & SLOT_MARKS));
+	return slot_cas(place->line, place->slot, place->word, slot_with(place->word, entry));
 }
 
 /* Put `entry` in the place of the view's. As bucket_replace_at(). */
@@ -140,7 +140,7 @@ static inline bool bucket_replace(const struct tables *tables, const struct tabl
 {
 	const struct bucket_place place = { view->entry_line, view->entry_slot, view->entry_word };
 
-	return bucket_replace_at(tables, table, view->line, &place, entry, view->tag);
+	return bucket_replace_at(tables, table, view->line, &place, entry);
 }
 
 /* Remove the view's entry. As bucket_replace(). */

@@ -38,6 +38,16 @@ static void enter(void)
 	section_lock_bp();
 }
 
+static bool is_quick(void)
+{
+#if RCUMAP_LGPL_INLINE
+	/* Else sections need fences. liburcu has asked the kernel when it was loaded. */
+	return urcu_bp_has_sys_membarrier;
+#else
+	return true;
+#endif
+}
+
 static bool pause_section(void)
 {
 	return false;
@@ -69,6 +79,7 @@ const struct section_ops section_bp = {
 	.unlock = rcumap_read_unlock_bp,
 	.leave = leave,
 	.enter = enter,
+	.is_quick = is_quick,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

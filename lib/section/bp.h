@@ -30,17 +30,16 @@ static inline void section_unlock_bp(void)
 }
 
 /*
- * The same section in fewer instructions, for what is little else: the thread's word is looked up once, and whether membarrier()
- * stands for fences is asked once, which liburcu knows since the thread was registered. NULL: it is not registered, or fences
- * are needed; then section_lock_bp() does it. What it returns is for section_leave_bp(), which section_unlock_bp() may
- * stand for. Nests with all others.
+ * The same section in fewer instructions, for what is little else, where is_quick() (section/section.h): the thread's word is looked
+ * up once, and that membarrier() stands for fences is known. NULL: the thread is not registered; then section_lock_bp() does it. What
+ * it returns is for section_leave_bp(), which section_unlock_bp() may stand for. Nests with all others.
  */
 static inline void *section_enter_bp(void)
 {
 #if RCUMAP_LGPL_INLINE
 	struct urcu_bp_reader *const reader = URCU_TLS(urcu_bp_reader);
 
-	if (__builtin_expect(!reader || !urcu_bp_has_sys_membarrier, 0))
+	if (__builtin_expect(!reader, 0))
 		return NULL;
 	cmm_barrier();
 

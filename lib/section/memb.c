@@ -39,6 +39,16 @@ static void enter(void)
 	section_lock_memb();
 }
 
+static bool is_quick(void)
+{
+#if RCUMAP_LGPL_INLINE
+	/* Else sections need fences. liburcu has asked the kernel when it was loaded. */
+	return urcu_memb_has_sys_membarrier;
+#else
+	return true;
+#endif
+}
+
 static bool pause_section(void)
 {
 	return false;
@@ -70,6 +80,7 @@ const struct section_ops section_memb = {
 	.unlock = rcumap_read_unlock_memb,
 	.leave = leave,
 	.enter = enter,
+	.is_quick = is_quick,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

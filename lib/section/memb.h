@@ -35,8 +35,6 @@ static inline void *section_enter_memb(void)
 #if RCUMAP_LGPL_INLINE
 	struct urcu_reader *const reader = &URCU_TLS(urcu_memb_reader);
 
-	if (__builtin_expect(!urcu_memb_has_sys_membarrier, 0))
-		return NULL;
 	cmm_barrier();
 
 	const unsigned long ctr = reader->ctr;

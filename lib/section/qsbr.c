@@ -39,6 +39,11 @@ static void enter(void)
 	section_lock_qsbr();
 }
 
+static bool is_quick(void)
+{
+	return true;
+}
+
 /* An online thread is in a section by definition: it goes offline to sleep. One that is offline, or not registered,
  * stays so. */
 static bool pause_section(void)
@@ -81,6 +86,7 @@ const struct section_ops section_qsbr = {
 	.unlock = rcumap_read_unlock_qsbr,
 	.leave = leave,
 	.enter = enter,
+	.is_quick = is_quick,
 	.thread_register = thread_register,
 	.thread_unregister = thread_unregister,
 	.pause = pause_section,

@@ -20,6 +20,8 @@ struct section_ops {
 	/* The section that a call has opened by its flavor's inline code: left for a while, and entered again. */
 	void (*leave)(void);
 	void (*enter)(void);
+	/* May section_enter_<flavor>() be used? Stays so. */
+	bool (*is_quick)(void);
 	void (*thread_register)(void);
 	void (*thread_unregister)(void);
 	/* Around anything that sleeps: qsbr's readers must not hold back a grace period that they wait for.
