@@ -180,7 +180,8 @@ static void breathes(void)
 
 /*
  * Filled and emptied time and again, a map needs no more than it did at first, but for free memory: at most as much as
- * the garbage of one turn took, all of which may have waited at once. What is lost in each turn adds up to more.
+ * the garbage of two turns took. All of one may wait at once; and that of the one before, which has been given back, may still rest in
+ * arrays that nobody may take from yet (memory/slab.h). What is lost in each turn adds up to more.
  */
 static void memory_is_flat(void)
 {
@@ -188,7 +189,7 @@ static void memory_is_flat(void)
 	const uint64_t keys = fixture_scaled(20000, 1000);
 	uint64_t full = 0, early = 0, late = UINT64_MAX, wrong = 0;
 
-	for (unsigned cycle = 0; cycle < 40; cycle++) {
+	for (unsigned cycle = 0; cycle < 80; cycle++) {
 		uint64_t bytes;
 
 		for (uint64_t i = 0; i < keys; i++) {
@@ -205,11 +206,11 @@ static void memory_is_flat(void)
 		bytes = fixture_stats(map).memory_bytes;
 		if (cycle < 5 && bytes > early)
 			early = bytes;
-		if (cycle >= 35 && bytes < late)
+		if (cycle >= 75 && bytes < late)
 			late = bytes;
 	}
-	is_int(wrong, 0, "%s: a map is filled and emptied forty times", fixture_name());
-	if (!ok(late <= early + full, "%s: memory is flat", fixture_name()))
+	is_int(wrong, 0, "%s: a map is filled and emptied eighty times", fixture_name());
+	if (!ok(late <= early + 2 * full, "%s: memory is flat", fixture_name()))
 		diag("at most %llu bytes in the first five turns, %llu when full, at least %llu in the last",
 		     (unsigned long long)early, (unsigned long long)full, (unsigned long long)late);
 	fixture_destroy(map);
