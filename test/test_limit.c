@@ -93,16 +93,15 @@ static bool is_left(void *ctx)
 /* Has a put of `size` bytes, with entries of `least` to `most`, evicted more than twice its size and one more? So few entries are no
  * more than that, whatever bytes seem to be missing: the reclaimer may stand still where they look too many. What it evicts itself,
  * for a table that gets no line, is not the put's. */
-static bool evicted_too_much(const struct rcumap *map, const struct evict_watch *before, const struct evict_watch *after,
-			     size_t size, size_t least, size_t most)
+static bool evicted_too_much(const struct rcumap *map, uint64_t entry_bytes_before, const struct evict_since *since, size_t size,
+			     size_t least, size_t most)
 {
-	const uint64_t all = before->stats.entry_bytes + bytes_least(size), gone = 2 * bytes_most(size) + bytes_most(most);
-	const struct evict_since since = evict_since(before, after);
+	const uint64_t all = entry_bytes_before + bytes_least(size), gone = 2 * bytes_most(size) + bytes_most(most);
 	struct least_left left = { map, all > gone ? all - gone : 0 };
 
-	if (since.theirs)
-		return !since.migrated || since.own * bytes_least(least) > gone;
-	return since.own * bytes_most(most) > gone && !is_left(&left) && !fixture_eventually(is_left, &left);
+	if (since->theirs)
+		return !since->migrated || since->own * bytes_least(least) > gone;
+	return since->own * bytes_most(most) > gone && !is_left(&left) && !fixture_eventually(is_left, &left);
 }
 
 /* One thread, ten times the limit. Each put succeeds, is there, and evicts no more than it may. */
@@ -127,11 +126,13 @@ static void never_more(uint64_t limit, size_t least, size_t most)
 		const bool lacks = fixture_check(map, n, NULL) != 0;
 
 		now = evict_watch(map);
-		/* The reclaimer may have taken just that. */
-		lost += lacks && !evict_since(&before, &now).theirs;
+
+		const struct evict_since since = evict_since(&before, &now);
+
+		lost += lacks && !since.theirs; /* the reclaimer may have taken just that */
 		outside += after->accounted_bytes > limit;
-		if (after->waited == before.stats.waited)
-			storms += evicted_too_much(map, &before, &now, size, least, most);
+		if (!since.waited)
+			storms += evicted_too_much(map, before.stats.entry_bytes, &since, size, least, most);
 		early += after->evicted && after->accounted_bytes < limit / 4;
 		before = watch_before(map);
 		flavor_quiescent(fixture_flavor);

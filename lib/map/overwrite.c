@@ -17,14 +17,6 @@ void overwrite_init(struct rcumap *map)
 	map->overwrite.small_keys = slab ? map->short_keys : 0;
 }
 
-/* There is no memory: free blocks may rest with the reclaimer. Passes the error through. */
-static int refused(struct rcumap *map, int error)
-{
-	if (error == -ENOMEM)
-		wake_signal(&map->reclaimer.wake);
-	return error;
-}
-
 /* Allocate *entry and fill it. 0, -ENOMEM, -EFAULT. */
 static int build(struct rcumap *map, unsigned stripe, const struct write_content *content, struct rcumap_entry **entry)
 {
@@ -32,8 +24,10 @@ static int build(struct rcumap *map, unsigned stripe, const struct write_content
 	void *p = NULL;
 	int error = memory_alloc_for(&map->memory, MEMORY_ENTRY, size, entry_align(size), &p);
 
+	if (error == -ENOMEM)
+		wake_signal(&map->reclaimer.wake); /* free blocks may rest with it */
 	if (error)
-		return refused(map, error);
+		return error;
 	*entry = p;
 	overwrite_fill(map, stripe, content, p);
 	return 0;

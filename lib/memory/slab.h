@@ -138,6 +138,7 @@ static inline void *slab_take(struct magazine *m)
 
 	void *const block = slab_block_at(m, i);
 
+	/* None is. Here it says so to the compiler. */
 	if (!block)
 		__builtin_unreachable();
 	return block;
