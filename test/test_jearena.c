@@ -121,6 +121,7 @@ static bool has_jemalloc(char **argv)
 	if (dlsym(RTLD_DEFAULT, "mallctl"))
 		return true;
 #if defined(TEST_TSAN) || defined(TEST_ASAN)
+	(void)argv;
 	diag("a sanitizer brings its own malloc");
 #else
 	if (!getenv("LD_PRELOAD") && !jearena_create(&arena, false) && setenv("LD_PRELOAD", "libjemalloc.so.2", 1) == 0)

@@ -9,8 +9,11 @@
 #include "protocol/route.h"
 
 #define SIZE 24u
-/* A try evicts, the next one finds the memory; a few more, for who is as unlucky as can be. */
+/* A try evicts, the next one finds the memory; a few more, for who is unlucky, but for LATE of all: of 75,000 keys ten needed 9 tries or more, one 15. */
 #define TRIES 8u
+#define LATE 2u
+/* For ever. */
+#define TRIES_MOST 64u
 /* Each time what others have evicted is taken away: more, and nothing would be left to evict. */
 #define KEYS 50u
 
@@ -53,9 +56,12 @@ static void give_all(struct rcumap *map, uint64_t taken)
 		budget_give(&map->memory.budget, MEMORY_STRUCTURE, 1);
 }
 
-static bool is_stored(struct rcumap *map, uint64_t number)
+/* *late counts those who need more than TRIES. */
+static bool is_stored(struct rcumap *map, uint64_t number, unsigned *late)
 {
-	for (unsigned i = 0; i < TRIES; i++) {
+	for (unsigned i = 0; i < TRIES_MOST; i++) {
+		*late += i == TRIES;
+
 		int result = bytes_put(map, number, number, SIZE);
 
 		if (result != -ENOSPC)
@@ -88,14 +94,15 @@ static void full_buckets_get_lines(void)
 {
 	struct rcumap *map = used_map(MIB - MIB / 16);
 	uint64_t taken = 0, stuck = 0, next = 1000000;
+	unsigned late = 0;
 
 	for (unsigned n = 0; n < KEYS; n++) {
 		while (!needs_line(map, ++next))
 			;
 		take_all(map, &taken);
-		stuck += !is_stored(map, next);
+		stuck += !is_stored(map, next, &late);
 	}
-	is_int(stuck, 0, "%s: no key is refused for ever, whatever its bucket", fixture_name());
+	ok(stuck == 0 && late <= LATE, "%s: no key is refused for ever, whatever its bucket", fixture_name());
 	give_all(map, taken);
 	bare_destroy(map);
 }
@@ -132,6 +139,7 @@ static void frozen_buckets_hold_up_nobody(void)
 {
 	struct rcumap *map = used_map(MIB / 2);
 	uint64_t taken = 0, stuck = 0, next = 1000000;
+	unsigned late = 0;
 
 	/* A table of half the size, for as many entries: each group needs lines. */
 	map->section->lock();
@@ -144,9 +152,9 @@ static void frozen_buckets_hold_up_nobody(void)
 	ok(frozen > 100, "%s: %u buckets are frozen", fixture_name(), frozen);
 	for (unsigned n = 0; n < KEYS; n++, next++) {
 		take_all(map, &taken);
-		stuck += !is_stored(map, next);
+		stuck += !is_stored(map, next, &late);
 	}
-	is_int(stuck, 0, "%s: they hold up nobody for ever", fixture_name());
+	ok(stuck == 0 && late <= LATE, "%s: they hold up nobody for ever", fixture_name());
 	give_all(map, taken);
 	bare_destroy(map);
 }
